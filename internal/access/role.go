@@ -1,0 +1,126 @@
+package access
+
+import "strings"
+
+// Role is a role definition: what its assignments allow. Entries are action
+// names in which * stands for any run of characters, slashes too.
+type Role struct {
+	ID, Name, Description       string
+	Actions, NotActions         []string
+	DataActions, NotDataActions []string
+}
+
+// allows reports whether action matches an entry of granted and none of
+// withheld.
+func allows(granted, withheld []string, action string) bool {
+	return matchesAny(granted, action) && !matchesAny(withheld, action)
+}
+
+func matchesAny(patterns []string, action string) bool {
+	for _, p := range patterns {
+		if match(p, action) {
+			return true
+		}
+	}
+	return false
+}
+
+// match compares without case. The last star takes what is left over, every
+// earlier one as little as it can: patterns are short and come from role
+// definitions, never from a request.
+func match(pattern, s string) bool {
+	pattern, s = strings.ToLower(pattern), strings.ToLower(s)
+	first, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == s
+	}
+	if !strings.HasPrefix(s, first) {
+		return false
+	}
+	s = s[len(first):]
+	for {
+		part, more, star := strings.Cut(rest, "*")
+		if !star {
+			return strings.HasSuffix(s, part)
+		}
+		i := strings.Index(s, part)
+		if i < 0 {
+			return false
+		}
+		s, rest = s[i+len(part):], more
+	}
+}
+
+// Assignments is an immutable index of role assignments. The nil pointer is
+// one without any.
+type Assignments struct {
+	byPrincipal map[string][]grant
+}
+
+type grant struct {
+	scope string // folded, without a trailing slash; "" is the root
+	role  *Role
+}
+
+// NewAssignments indexes assignments. One of an unknown role grants nothing.
+func NewAssignments(assignments []Assignment) *Assignments {
+	a := &Assignments{byPrincipal: map[string][]grant{}}
+	for _, as := range assignments {
+		role := RoleByID(as.RoleID)
+		if role == nil {
+			continue
+		}
+		principal := strings.ToLower(as.PrincipalID)
+		a.byPrincipal[principal] = append(a.byPrincipal[principal], grant{foldScope(as.Scope), role})
+	}
+	return a
+}
+
+func (a *Assignments) dataAllowed(c Caller, scope, action string) bool {
+	return a.any(c, scope, func(r *Role) bool { return allows(r.DataActions, r.NotDataActions, action) })
+}
+
+func (a *Assignments) controlAllowed(c Caller, scope, action string) bool {
+	return a.any(c, scope, func(r *Role) bool { return allows(r.Actions, r.NotActions, action) })
+}
+
+// any reports whether a role that the caller holds at the scope or above
+// satisfies ok.
+func (a *Assignments) any(c Caller, scope string, ok func(*Role) bool) bool {
+	if a == nil {
+		return false
+	}
+	scope = foldScope(scope)
+	holds := func(principal string) bool {
+		for _, g := range a.byPrincipal[strings.ToLower(principal)] {
+			if within(scope, g.scope) && ok(g.role) {
+				return true
+			}
+		}
+		return false
+	}
+	if holds(c.ObjectID) {
+		return true
+	}
+	for _, group := range c.Groups {
+		if holds(group) {
+			return true
+		}
+	}
+	return false
+}
+
+func foldScope(scope string) string { return strings.TrimRight(strings.ToLower(scope), "/") }
+
+// within reports whether scope is outer or lies below it.
+func within(scope, outer string) bool {
+	rest, found := strings.CutPrefix(scope, outer)
+	return found && (rest == "" || rest[0] == '/')
+}
+
+// RoleByID returns the built-in role whose definition has the GUID, or nil.
+// What stands before the last slash is ignored: role ids compare by GUID.
+func RoleByID(id string) *Role {
+	id = strings.ToLower(id[strings.LastIndexByte(id, '/')+1:])
+	return builtinByID[id]
+}

@@ -1,0 +1,254 @@
+// Package httpx is what the three planes share of HTTP: the host table, routes
+// as data, limits on what is read, strict JSON, request ids, and the one map
+// from kinds of refusal to statuses.
+//
+// It guarantees that no body is read beyond its route's limit and that every
+// answer carries a request id. It knows no operation of any plane.
+package httpx
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/openkeyvault/openkeyvault/internal/access"
+	"github.com/openkeyvault/openkeyvault/internal/fault"
+)
+
+// Exchange is one request with its answer, as a route's handler sees it.
+type Exchange struct {
+	http.ResponseWriter
+	*http.Request
+	Site   Site
+	Route  *Route
+	Params Params
+	// RequestID is the id that the answer carries as x-ms-request-id.
+	RequestID string
+	// Caller is who sends the request, once the plane has authenticated it.
+	Caller access.Caller
+	// APIVersion is the api-version asked for, once the plane has checked it.
+	APIVersion string
+}
+
+type siteKey struct{}
+
+// WithSite returns a context that carries where a request came to.
+func WithSite(ctx context.Context, s Site) context.Context {
+	return context.WithValue(ctx, siteKey{}, s)
+}
+
+// SiteFrom returns the site that WithSite stored. It panics when there is
+// none: a plane must stand behind the server that looks the host up.
+func SiteFrom(ctx context.Context) Site { return ctx.Value(siteKey{}).(Site) }
+
+// Status maps a kind of refusal to its HTTP status.
+func Status(k fault.Kind) int {
+	switch k {
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.Unauthenticated:
+		return http.StatusUnauthorized
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.MethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case fault.Conflict:
+		return http.StatusConflict
+	case fault.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fault.Throttled:
+		return http.StatusTooManyRequests
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// NewRequestID returns a random GUID in its usual text form.
+func NewRequestID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
+
+// ClientAddress returns the address of the peer. Forwarding headers are
+// ignored: anyone can write them.
+func ClientAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Unmap().String()
+	}
+	return host
+}
+
+// Query returns the first value of a query parameter whose name matches
+// without case, and whether it was given at all.
+func Query(r *http.Request, name string) (string, bool) {
+	values := r.URL.Query()
+	if v, ok := values[name]; ok {
+		return v[0], true
+	}
+	for key, v := range values {
+		if strings.EqualFold(key, name) {
+			return v[0], true
+		}
+	}
+	return "", false
+}
+
+// Bearer returns the token of the Authorization header. ok is false when there
+// is no header of the Bearer scheme.
+func Bearer(r *http.Request) (token string, ok bool) {
+	scheme, token, found := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !found || !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	token = strings.TrimSpace(token)
+	return token, token != ""
+}
+
+// ErrBody is wrapped by every error of ReadJSON that is the sender's fault;
+// ErrBodyTooLarge by the one for a body over the limit.
+var (
+	ErrBody         = errors.New("the request body is not usable")
+	ErrBodyTooLarge = errors.New("the request body is over the limit")
+)
+
+// ReadJSON decodes the body, of at most the route's MaxBody bytes, into v. It
+// refuses what could be understood in two ways: bytes after the value, text
+// that is not UTF-8 and halves of surrogate pairs, which decoding would
+// silently replace. Members that v does not have are ignored, as the service
+// does, because newer clients send newer members.
+//
+// The error wraps ErrBody or ErrBodyTooLarge; its text never quotes the body.
+func (x *Exchange) ReadJSON(v any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(x.ResponseWriter, x.Body, x.Route.MaxBody))
+	if err != nil {
+		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+			return fmt.Errorf("%w of %d bytes", ErrBodyTooLarge, x.Route.MaxBody)
+		}
+		return fmt.Errorf("%w: it did not arrive whole", ErrBody)
+	}
+	return DecodeJSON(body, v)
+}
+
+// DecodeJSON is ReadJSON for bytes already read.
+func DecodeJSON(body []byte, v any) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return fmt.Errorf("%w: it is empty, and this operation needs a JSON object", ErrBody)
+	}
+	if !utf8.Valid(body) {
+		return fmt.Errorf("%w: it is not UTF-8", ErrBody)
+	}
+	if loneSurrogate(body) {
+		return fmt.Errorf("%w: it holds half of a surrogate pair", ErrBody)
+	}
+	if body := bytes.TrimSpace(body); body[0] != '{' {
+		return fmt.Errorf("%w: it is not a JSON object", ErrBody)
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
+			return fmt.Errorf("%w: the member %q is a JSON %s, which is the wrong type", ErrBody, wrong.Field, firstWord(wrong.Value))
+		}
+		if syntax := new(json.SyntaxError); errors.As(err, &syntax) {
+			return fmt.Errorf("%w: it is not valid JSON at byte %d", ErrBody, syntax.Offset)
+		}
+		return fmt.Errorf("%w: a member has a value of the wrong form", ErrBody)
+	}
+	return nil
+}
+
+// firstWord drops what encoding/json adds after the kind of a value, which
+// can be the value itself.
+func firstWord(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	return word
+}
+
+// loneSurrogate reports whether a JSON text escapes half of a surrogate pair.
+func loneSurrogate(text []byte) bool {
+	const none = 0
+	var high uint16 = none
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			if high != none {
+				return true
+			}
+			continue
+		}
+		i++
+		if i >= len(text) || text[i] != 'u' {
+			if high != none {
+				return true
+			}
+			continue
+		}
+		unit, ok := hex4(text[i+1:])
+		if !ok {
+			return false // not JSON: the decoder says so
+		}
+		i += 4
+		isHigh, isLow := unit>>10 == 0xD800>>10, unit>>10 == 0xDC00>>10
+		if isLow != (high != none) {
+			return true
+		}
+		high = none
+		if isHigh {
+			high = unit
+		}
+	}
+	return high != none
+}
+
+func hex4(b []byte) (n uint16, ok bool) {
+	if len(b) < 4 {
+		return 0, false
+	}
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		n = n<<4 | uint16(c)
+	}
+	return n, true
+}
+
+// WriteJSON answers with a status and a JSON body. HTML characters are not
+// escaped: the body is no page, and clients compare texts.
+func WriteJSON(w http.ResponseWriter, status int, v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("encoding the answer: %w", err)
+	}
+	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(body) // a peer that has gone is no failure of the operation
+	return nil
+}

@@ -1,0 +1,268 @@
+package httpx
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Row is one line of the host table: the names under which one set of planes
+// is reached. Names are lower case, without port and without trailing dot.
+type Row struct {
+	// VaultSuffix is the name below which every vault has a label of its own:
+	// "vault.azure.net".
+	VaultSuffix string
+	// HSMSuffix is the same for managed HSMs: "managedhsm.azure.net".
+	HSMSuffix string
+	// Login and Management are the hosts of the token service and of the
+	// management plane. The first of each is its canonical name. One name may
+	// be in both lists.
+	Login, Management []string
+	// Loopback says that Login and Management also include the loopback
+	// addresses, as literals.
+	Loopback bool
+}
+
+// Hosts is the host table. It is immutable once in use.
+type Hosts []Row
+
+// AzureRow returns the row of Azure's own names.
+func AzureRow() Row {
+	return Row{
+		VaultSuffix: "vault.azure.net",
+		HSMSuffix:   "managedhsm.azure.net",
+		Login:       []string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"},
+		Management:  []string{"management.azure.com", "management.core.windows.net"},
+	}
+}
+
+// LocalhostRow returns the row that reaches a development vault by name,
+// without a proxy.
+func LocalhostRow() Row {
+	return Row{
+		VaultSuffix: "vault.localhost",
+		HSMSuffix:   "managedhsm.localhost",
+		Login:       []string{"localhost"},
+		Management:  []string{"localhost"},
+		Loopback:    true,
+	}
+}
+
+// DomainRow returns the row of a private domain such as "vault.example.com":
+// vaults are "NAME.vault.example.com", and the token service and the management
+// plane stand beside the vault domain unless login or management name others.
+func DomainRow(domain, login, management string) (Row, error) {
+	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+	first, parent, found := strings.Cut(domain, ".")
+	if !found || first == "" || parent == "" || !validHost(domain) {
+		return Row{}, fmt.Errorf("the domain %q has no parent: give one like vault.example.com", domain)
+	}
+	if login == "" {
+		login = "login." + parent
+	}
+	if management == "" {
+		management = "management." + parent
+	}
+	for _, h := range []string{login, management} {
+		if !validHost(strings.ToLower(h)) {
+			return Row{}, fmt.Errorf("%q is not a host name", h)
+		}
+	}
+	return Row{
+		VaultSuffix: domain,
+		HSMSuffix:   "managedhsm." + parent,
+		Login:       []string{strings.ToLower(login)},
+		Management:  []string{strings.ToLower(management)},
+	}, nil
+}
+
+// validHost reports whether name is a lower-case DNS name.
+func validHost(name string) bool {
+	if name == "" || len(name) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := range len(label) {
+			c := label[i]
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Site is the place in the host table that a request came to. All absolute
+// URLs of the answer are rendered from it, so that an address is never stored.
+type Site struct {
+	row  *Row
+	host string // as requested, lower case, without port
+	port string // explicit and not 443, or empty
+
+	// Vault is the label before the vault suffix, lower case, or empty.
+	Vault string
+	// HSM is the label before the HSM suffix, lower case, or empty.
+	HSM string
+	// Login and Management say which of these planes the host serves; both, on
+	// a host that they share.
+	Login, Management bool
+}
+
+// Lookup finds the row of a Host header. It reports false for a host that is
+// not in the table.
+func (h Hosts) Lookup(hostport string) (Site, bool) {
+	host, port, ok := splitHost(hostport)
+	if !ok {
+		return Site{}, false
+	}
+	for i := range h {
+		row := &h[i]
+		s := Site{row: row, host: host, port: port}
+		if label, ok := labelBelow(host, row.VaultSuffix); ok {
+			s.Vault = label
+			return s, true
+		}
+		if label, ok := labelBelow(host, row.HSMSuffix); ok {
+			s.HSM = label
+			return s, true
+		}
+		loopback := row.Loopback && isLoopback(host)
+		s.Login = loopback || contains(row.Login, host)
+		s.Management = loopback || contains(row.Management, host)
+		if s.Login || s.Management {
+			return s, true
+		}
+	}
+	return Site{}, false
+}
+
+// LoginHosts returns every host name of the token service, in table order.
+func (h Hosts) LoginHosts() []string {
+	var names []string
+	for _, row := range h {
+		names = append(names, row.Login...)
+	}
+	return names
+}
+
+// Suffixes returns every domain and host of the table, in table order: what a
+// development certificate authority may sign for, and what a proxy must not
+// send elsewhere.
+func (h Hosts) Suffixes() []string {
+	var names []string
+	for _, row := range h {
+		names = append(names, row.VaultSuffix, row.HSMSuffix)
+		names = append(names, row.Login...)
+		for _, m := range row.Management {
+			if !contains(row.Login, m) {
+				names = append(names, m)
+			}
+		}
+	}
+	return names
+}
+
+// VaultURL returns the base URL of the vault called name, without a trailing
+// slash.
+func (s Site) VaultURL(name string) string {
+	return "https://" + strings.ToLower(name) + "." + s.row.VaultSuffix + s.portSuffix()
+}
+
+// Resource returns the token audience of the vaults of this row: what a
+// challenge advertises. It carries the request's port, because the official
+// clients compare it with the host and port that they called.
+func (s Site) Resource() string { return "https://" + s.row.VaultSuffix + s.portSuffix() }
+
+// HSMResource is Resource for managed HSMs.
+func (s Site) HSMResource() string { return "https://" + s.row.HSMSuffix + s.portSuffix() }
+
+// VaultSuffix returns the row's vault suffix with the request's port.
+func (s Site) VaultSuffix() string { return s.row.VaultSuffix + s.portSuffix() }
+
+// HSMSuffix returns the row's HSM suffix with the request's port.
+func (s Site) HSMSuffix() string { return s.row.HSMSuffix + s.portSuffix() }
+
+// LoginURL returns the base URL of the row's token service, without a trailing
+// slash: under the name that the request used if it came there.
+func (s Site) LoginURL() string {
+	if s.Login {
+		return "https://" + bracket(s.host) + s.portSuffix()
+	}
+	return "https://" + s.row.Login[0] + s.portSuffix()
+}
+
+// ManagementURL is LoginURL for the management plane.
+func (s Site) ManagementURL() string {
+	if s.Management {
+		return "https://" + bracket(s.host) + s.portSuffix()
+	}
+	return "https://" + s.row.Management[0] + s.portSuffix()
+}
+
+// Host returns the host that the request named, lower case, without port.
+func (s Site) Host() string { return s.host }
+
+func (s Site) portSuffix() string {
+	if s.port == "" {
+		return ""
+	}
+	return ":" + s.port
+}
+
+// splitHost separates a Host header into lower-case host and port. Port 443
+// is dropped: it is the default of every URL that is rendered.
+func splitHost(hostport string) (host, port string, ok bool) {
+	host = hostport
+	if h, p, err := net.SplitHostPort(hostport); err == nil {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return "", "", false
+		}
+		host = h
+		if n != 443 {
+			port = strconv.FormatUint(n, 10)
+		}
+	} else {
+		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if _, err := netip.ParseAddr(host); err == nil {
+		return host, port, true
+	}
+	return host, port, validHost(host)
+}
+
+// labelBelow returns the single label that stands before suffix in host.
+func labelBelow(host, suffix string) (string, bool) {
+	label, found := strings.CutSuffix(host, "."+suffix)
+	if !found || label == "" || strings.Contains(label, ".") {
+		return "", false
+	}
+	return label, true
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+func bracket(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+func contains(names []string, name string) bool {
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
