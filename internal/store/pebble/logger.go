@@ -49,8 +49,10 @@ func listener(log *slog.Logger) *crdb.EventListener {
 		DataCorruption: func(info crdb.DataCorruptionInfo) {
 			log.Error("store: a file is corrupt", "path", info.Path, "err", info.Details)
 		},
-		DiskSlow:        func(info crdb.DiskSlowInfo) { log.Warn("store: the disk is slow", "info", info.String()) },
-		LowDiskSpace:    func(info crdb.LowDiskSpaceInfo) { log.Warn("store: the disk is nearly full", "info", info.String()) },
-		WriteStallBegin: func(info crdb.WriteStallBeginInfo) { log.Warn("store: writes wait for the disk", "reason", info.Reason) },
+		DiskSlow:     func(info crdb.DiskSlowInfo) { log.Warn("store: the disk is slow", "info", info.String()) },
+		LowDiskSpace: func(info crdb.LowDiskSpaceInfo) { log.Warn("store: the disk is nearly full", "info", info.String()) },
+		WriteStallBegin: func(info crdb.WriteStallBeginInfo) {
+			log.Warn("store: writes wait for the disk", "reason", info.Reason)
+		},
 	}
 }
