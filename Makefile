@@ -1,0 +1,39 @@
+# The targets are the steps of .ci/run.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 10s
+
+.PHONY: check build format vet staticcheck test race compat fuzz
+
+check: format vet staticcheck test
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o okv ./cmd/okv
+
+format:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { printf 'gofmt would change:\n%s\n' "$$unformatted"; exit 1; }
+
+vet:
+	go vet ./...
+	cd test/compat && go vet ./...
+
+staticcheck:
+	go run $(STATICCHECK) ./...
+	cd test/compat && go run $(STATICCHECK) ./...
+
+test:
+	go test ./...
+
+race:
+	go test -race ./...
+
+compat:
+	cd test/compat && go test -count=1 -timeout 40m $(COMPATFLAGS) ./...
+
+# go test -fuzz takes one fuzz test of one package at a time.
+fuzz:
+	@go list ./... | while read -r pkg; do \
+		for target in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+		done; \
+	done

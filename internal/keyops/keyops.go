@@ -1,0 +1,153 @@
+// Package keyops is what can be done with keys: making them, showing their
+// public part, keeping their private part.
+//
+// It guarantees that a Key is whole and consistent, whether it was generated or
+// parsed, and that nothing but MarshalPrivate lets its private numbers out. It
+// knows no vaults, no permissions, no HTTP and no store.
+package keyops
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/openkeyvault/openkeyvault/internal/fault"
+)
+
+// Type is a kind of key, as the kty member of a JSON Web Key names it, RFC 7518
+// section 6.1.
+type Type string
+
+// Types of keys.
+const (
+	TypeRSA Type = "RSA"
+	TypeEC  Type = "EC"
+)
+
+// Curve is an elliptic curve, as Azure's crv member names it. P-256K is what
+// RFC 8812 calls secp256k1.
+type Curve string
+
+// Curves.
+const (
+	CurveP256  Curve = "P-256"
+	CurveP384  Curve = "P-384"
+	CurveP521  Curve = "P-521"
+	CurveP256K Curve = "P-256K"
+)
+
+// defaultExponent is F4, the exponent of every RSA key that is made.
+const defaultExponent = 65537
+
+// Spec says what key to make. Bits and PublicExponent are for RSA, where 0
+// means 2048 and 65537; Curve is for EC, where "" means P-256.
+type Spec struct {
+	Type           Type
+	Bits           int
+	Curve          Curve
+	PublicExponent int
+}
+
+// Validate returns nil if Generate can make such a key, or a *fault.Error of
+// kind Invalid that says what would be accepted.
+func (s Spec) Validate() error {
+	_, err := s.normalised()
+	return err
+}
+
+// normalised returns s with its defaults filled in.
+func (s Spec) normalised() (Spec, error) {
+	switch s.Type {
+	case TypeRSA:
+		if s.Bits == 0 {
+			s.Bits = 2048
+		}
+		if s.PublicExponent == 0 {
+			s.PublicExponent = defaultExponent
+		}
+		if !slices.Contains([]int{2048, 3072, 4096}, s.Bits) {
+			return s, invalid("The key size %d is not supported for RSA keys. Supported sizes are 2048, 3072 and 4096.", s.Bits)
+		}
+		if s.PublicExponent != defaultExponent {
+			return s, invalid("The public exponent %d is not supported. Leave it out, or use %d.", s.PublicExponent, defaultExponent)
+		}
+		if s.Curve != "" {
+			return s, invalid("The parameter crv is only for keys of type EC.")
+		}
+	case TypeEC:
+		if s.Curve == "" {
+			s.Curve = CurveP256
+		}
+		bits, known := curveBits[s.Curve]
+		if !known {
+			return s, invalid("The curve is not supported. Supported curves are P-256, P-384, P-521 and P-256K.")
+		}
+		// Azure takes a size that agrees with the curve.
+		if s.Bits != 0 && s.Bits != bits {
+			return s, invalid("The key size %d does not agree with the curve %s.", s.Bits, s.Curve)
+		}
+		if s.PublicExponent != 0 {
+			return s, invalid("The parameter public_exponent is only for keys of type RSA.")
+		}
+	default:
+		return s, invalid("The key type is not supported. Supported types are RSA and EC.")
+	}
+	return s, nil
+}
+
+// curveBits is the size of each curve's field.
+var curveBits = map[Curve]int{CurveP256: 256, CurveP384: 384, CurveP521: 521, CurveP256K: 256}
+
+// PublicJWK is the public part of a key. N and E are big-endian without leading
+// zeros; X and Y have the fixed length of the curve's field, RFC 7518 section
+// 6.2.1.2.
+type PublicJWK struct {
+	Type  Type   `json:"kty"`
+	Curve Curve  `json:"crv,omitempty"`
+	N     []byte `json:"n,omitempty"`
+	E     []byte `json:"e,omitempty"`
+	X     []byte `json:"x,omitempty"`
+	Y     []byte `json:"y,omitempty"`
+}
+
+// Equal reports whether both are the same public key.
+func (k PublicJWK) Equal(other PublicJWK) bool {
+	return k.Type == other.Type && k.Curve == other.Curve &&
+		bytes.Equal(k.N, other.N) && bytes.Equal(k.E, other.E) &&
+		bytes.Equal(k.X, other.X) && bytes.Equal(k.Y, other.Y)
+}
+
+// Operations of key_ops. import and export are permissions to import and to
+// release; no type has them by default.
+var (
+	rsaOps = []string{"encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"}
+	ecOps  = []string{"sign", "verify"}
+	allOps = []string{"encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey", "import", "export"}
+)
+
+// DefaultOps returns what a key of the type may be used for when its creator
+// does not say: everything that it can do. The caller owns the slice.
+func DefaultOps(t Type) []string {
+	if t == TypeRSA {
+		return slices.Clone(rsaOps)
+	}
+	return slices.Clone(ecOps)
+}
+
+// ValidOps returns nil if a key of the type may have ops as its key_ops, or a
+// *fault.Error of kind Invalid. The words' case matters. As in Azure a word may
+// be one that the type cannot do: using the key that way is refused then.
+func ValidOps(_ Type, ops []string) error {
+	for i, op := range ops {
+		if !slices.Contains(allOps, op) {
+			return invalid("The key_ops member has an invalid value. Valid values are encrypt, decrypt, sign, verify, wrapKey, unwrapKey, import and export.")
+		}
+		if slices.Contains(ops[:i], op) {
+			return invalid("The key_ops member has the value %s twice.", op)
+		}
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return fault.New(fault.Invalid, "BadParameter", format, args...)
+}

@@ -1,0 +1,163 @@
+package vault
+
+import (
+	"context"
+	"slices"
+
+	"github.com/openkeyvault/openkeyvault/internal/access"
+	"github.com/openkeyvault/openkeyvault/internal/catalog"
+	"github.com/openkeyvault/openkeyvault/internal/fault"
+	"github.com/openkeyvault/openkeyvault/internal/keyops"
+	"github.com/openkeyvault/openkeyvault/internal/store"
+)
+
+// CreateKey generates a key and makes it the current version of a key object,
+// and the object itself when the name is free. A name that is deleted and not
+// yet purged is a Conflict, an HSM key in a standard vault is Forbidden. Nothing
+// is generated for a caller without permission.
+func (s *Service) CreateKey(ctx context.Context, call Call, name string, in CreateKey) (*Key, error) {
+	op := keyKind.onName(call, "Create", access.KeyCreate, name).reads(keyKind.inArea(name, live, dead))
+	ops := in.Ops
+	if ops == nil {
+		ops = keyops.DefaultOps(in.Spec.Type)
+	}
+	op.reject(checkKey(in.Spec, ops), checkTags(in.Tags), checkAttributes(in.Attributes))
+	op.admit = func(sc catalog.Scope) error { return admitKey(sc.Vault, in) }
+	err := s.look(ctx, op, func(_ store.View, sc catalog.Scope, r *seen) error {
+		_, err := s.nameForSet(sc, r, keyKind, name)
+		return err
+	})
+	if err != nil {
+		return nil, s.conclude(ctx, op, err)
+	}
+	key, err := keyops.Generate(ctx, in.Spec)
+	if err != nil {
+		return nil, s.conclude(ctx, op, err)
+	}
+	private, err := key.MarshalPrivate()
+	if err != nil {
+		return nil, s.conclude(ctx, op, err)
+	}
+	defer private.Zero()
+	v := versionRecord{Version: newVersion(), Tags: in.Tags, Key: newKeyRecord(key.Public(), in.HSM, ops)}
+	v.apply(in.Attributes)
+	return asKey(s.addVersion(ctx, op, keyKind, name, v, private.Reveal()))
+}
+
+// checkKey checks what a key is to be, in any vault.
+func checkKey(spec keyops.Spec, ops []string) error {
+	if err := spec.Validate(); err != nil {
+		return err
+	}
+	return keyops.ValidOps(spec.Type, ops)
+}
+
+// admitKey checks whether the vault may hold the key. Exportable keys need a
+// release policy, which no request can carry yet.
+func admitKey(vault *catalog.Vault, in CreateKey) error {
+	if in.HSM && !vault.Premium {
+		return fault.New(fault.Forbidden, "Forbidden", "Hardware key operation not allowed on standard vault")
+	}
+	if in.Attributes.Exportable == nil || !*in.Attributes.Exportable {
+		return nil
+	}
+	if !vault.Premium {
+		return fault.New(fault.Invalid, "BadParameter",
+			"AKV.SKR.1001: The exportable attribute is only supported with premium vaults and API version >= '7.3-preview'.")
+	}
+	return fault.New(fault.Invalid, "BadParameter", "AKV.SKR.1004: Exportable keys must have release policy.")
+}
+
+// GetKey returns the public side of a version of a key, disabled or not; version
+// "" is the current one.
+func (s *Service) GetKey(ctx context.Context, call Call, name, version string) (*Key, error) {
+	op, version := keyKind.onVersion(call, "Get", access.KeyGet, name, version)
+	op.reads(keyKind.ofVersion(name, version))
+	var got shown
+	err := s.read(ctx, op, func(_ store.View, sc catalog.Scope, r *seen) error {
+		head, v, err := s.lookup(sc, r, keyKind, name, version)
+		if err != nil {
+			return err
+		}
+		op.path = pathOf(op.object, v.Version)
+		got = shown{sc.Vault, head.Name, v, nil}
+		return nil
+	})
+	return asKey(got, err)
+}
+
+// UpdateKey changes the metadata of a version; version "" is the current one.
+func (s *Service) UpdateKey(ctx context.Context, call Call, name, version string, in UpdateKey) (*Key, error) {
+	op, version := keyKind.onVersion(call, "Update", access.KeyUpdate, name, version)
+	op.reject(checkTags(in.Tags), checkAttributes(in.Attributes))
+	return asKey(s.amend(ctx, op, keyKind, name, version, func(v *versionRecord) error {
+		if v.Key == nil {
+			return errRecord
+		}
+		if e := in.Attributes.Exportable; e != nil && *e {
+			return fault.New(fault.Invalid, "BadParameter",
+				"AKV.SKR.1003: The exportable attribute of an existing key cannot be changed.")
+		}
+		if in.Ops != nil {
+			if err := keyops.ValidOps(v.Key.Type, in.Ops); err != nil {
+				return err
+			}
+			key := *v.Key
+			key.Ops = slices.Clone(in.Ops)
+			v.Key = &key
+		}
+		v.apply(in.Attributes)
+		if in.Tags != nil {
+			v.Tags = in.Tags
+		}
+		return nil
+	}))
+}
+
+// ListKeys returns a page of the vault's keys, ordered by folded name, with the
+// metadata of their current versions and no public parts.
+func (s *Service) ListKeys(ctx context.Context, call Call, p PageRequest) (Page[Key], error) {
+	page, err := s.listNames(ctx, call, keyKind, "List", live, p)
+	return pageOf(page, err, shown.keyItem)
+}
+
+// ListKeyVersions returns a page of the versions of a key, ordered by their ids,
+// without public parts. It is empty for a name that is not in use.
+func (s *Service) ListKeyVersions(ctx context.Context, call Call, name string, p PageRequest) (Page[Key], error) {
+	page, err := s.listVersions(ctx, call, keyKind, name, p)
+	return pageOf(page, err, shown.keyItem)
+}
+
+// DeleteKey deletes a key with all its versions, as DeleteSecret does.
+func (s *Service) DeleteKey(ctx context.Context, call Call, name string) (*Key, error) {
+	return asKey(s.delete(ctx, call, keyKind, name))
+}
+
+// GetDeletedKey returns the public side of a deleted key, disabled or not.
+func (s *Service) GetDeletedKey(ctx context.Context, call Call, name string) (*Key, error) {
+	return asKey(s.getDeleted(ctx, call, keyKind, name))
+}
+
+// ListDeletedKeys is ListKeys of what is deleted and not yet purged.
+func (s *Service) ListDeletedKeys(ctx context.Context, call Call, p PageRequest) (Page[Key], error) {
+	page, err := s.listNames(ctx, call, keyKind, "ListDeleted", dead, p)
+	return pageOf(page, err, shown.keyItem)
+}
+
+// RecoverKey makes a deleted key live again, with all its versions as they were.
+func (s *Service) RecoverKey(ctx context.Context, call Call, name string) (*Key, error) {
+	return asKey(s.recover(ctx, call, keyKind, name))
+}
+
+// PurgeKey ends a deleted key before its scheduled purge date, as PurgeSecret
+// does.
+func (s *Service) PurgeKey(ctx context.Context, call Call, name string) error {
+	return s.purge(ctx, call, keyKind, name)
+}
+
+func asKey(x shown, err error) (*Key, error) {
+	if err != nil {
+		return nil, err
+	}
+	return x.key()
+}

@@ -1,0 +1,34 @@
+package vault
+
+import (
+	"github.com/openkeyvault/openkeyvault/internal/catalog"
+	"github.com/openkeyvault/openkeyvault/internal/fault"
+)
+
+func (k *kind) notFound(path string) *fault.Error {
+	return fault.New(fault.NotFound, k.capital+"NotFound",
+		"A %s with (name/id) %s was not found in this key vault. If you recently deleted this %s you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182",
+		k.noun, path, k.noun)
+}
+
+func (k *kind) deletedNotFound(name string) *fault.Error {
+	return fault.New(fault.NotFound, k.capital+"NotFound", "Deleted %s not found: %s", k.capital, name)
+}
+
+func (k *kind) recoverable(name string) *fault.Error {
+	return fault.New(fault.Conflict, "Conflict",
+		"%s %s is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the %s can only be recovered or purged.",
+		k.capital, name, k.noun).WithInner("ObjectIsDeletedButRecoverable")
+}
+
+// disabled is the refusal to show a disabled object of a kind that hides them.
+func (k *kind) disabled() *fault.Error {
+	return fault.New(fault.Forbidden, "Forbidden",
+		"Operation get is not allowed on a disabled %s.", k.noun).WithInner(k.capital + "Disabled")
+}
+
+func purgeProtected(v *catalog.Vault) *fault.Error {
+	return fault.New(fault.Forbidden, "Forbidden",
+		"Operation \"purge\" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically purge it after the retention period has passed. Vault: %s;location=%s",
+		v.Name, v.Location)
+}
