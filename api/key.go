@@ -160,7 +160,8 @@ func (k JSONWebKey) String() string {
 	return jsonText(plain(k.Public()))
 }
 
-// Format writes String for every verb, so that no verb reveals a private member.
+// Format writes String for every verb, so that none reveals a private member.
+// (Package fmt never asks a type about %p, which go vet refuses for this one.)
 func (k JSONWebKey) Format(f fmt.State, _ rune) { writeText(f, k.String()) }
 
 // LogValue returns String.

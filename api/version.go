@@ -17,8 +17,9 @@ const (
 	VersionLatest = "2026-04-01"
 )
 
-// Versions returns every api-version of the data plane, oldest first, a preview
-// before the stable version that it led to. The caller owns the slice.
+// Versions returns every api-version of the data plane up to VersionLatest,
+// oldest first, a preview before the stable version that it led to. The caller
+// owns the slice.
 func Versions() []string {
 	return []string{
 		Version20161001,

@@ -101,6 +101,9 @@ type Permissions struct {
 	Storage      []string `json:"storage,omitzero"`
 }
 
+// PermissionAll is the word for every permission of a collection except "purge".
+const PermissionAll = "all"
+
 // NetworkACLs says from where a vault may be reached.
 type NetworkACLs struct {
 	// Bypass is BypassAzureServices or BypassNone.

@@ -51,6 +51,10 @@ type Log struct {
 
 	mu   sync.Mutex // guards last
 	last uint64     // the time part of the newest id
+
+	// exporting is held over a whole Export: two at once would write everything
+	// twice.
+	exporting sync.Mutex
 }
 
 const (
@@ -185,6 +189,8 @@ func (l *Log) Run(ctx context.Context) {
 // Export moves every record that waits in the store to the sink, in order of
 // id.
 func (l *Log) Export(ctx context.Context) error {
+	l.exporting.Lock()
+	defer l.exporting.Unlock()
 	for {
 		var batch []store.Entry
 		err := l.cfg.Store.View(ctx, func(v store.View) (err error) {

@@ -1,47 +1,56 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 )
 
 // File is a sink of one JSON object a line, in a file that is only appended to.
+// Where a write failed or a process was killed, part of a line or an empty line
+// stands by itself.
 type File struct {
-	path string
-
 	mu   sync.Mutex // guards all below, and keeps lines whole
 	f    *os.File
 	torn bool // the last write may have left half a line
 }
 
-// OpenFile opens or creates the file, readable by its owner alone.
+// OpenFile opens the file, or creates it so that its owner alone can read it. Who
+// else may read a file that exists is for the operator to say.
 func OpenFile(path string) (*File, error) {
-	s := &File{path: path}
-	if err := s.open(); err != nil {
-		return nil, err
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
-	return s, nil
+	torn, err := endsTorn(f)
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the audit log: %w", err), f.Close())
+	}
+	return &File{f: f, torn: torn}, nil
 }
 
-func (s *File) open() error {
-	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+// syncDir makes the directory entry of a new file last. A directory that may be
+// entered and not read cannot be synced. Windows has no such call and needs
+// none: NTFS journals names.
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	dir, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
 	if err != nil {
-		return fmt.Errorf("opening the audit log: %w", err)
+		return err
 	}
-	s.f = f
-	if s.torn, err = endsTorn(f); err != nil {
-		return fmt.Errorf("opening the audit log: %w", err)
-	}
-	// The directory entry of a new file has to last as well.
-	if dir, err := os.Open(filepath.Dir(s.path)); err == nil {
-		defer dir.Close()
-		if err := dir.Sync(); err != nil {
-			return fmt.Errorf("opening the audit log: %w", err)
-		}
-	}
-	return nil
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // endsTorn reports whether a process that was killed has left half a line, to
@@ -75,10 +84,17 @@ func (s *File) Write(record []byte) error {
 	return nil
 }
 
-// Sync flushes the file to disk.
+// Sync flushes the file to disk. After a failed write it first ends the line that
+// was left: a full disk can be flushed, and only writing shows that it is full.
 func (s *File) Sync() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.torn {
+		if _, err := s.f.Write([]byte{'\n'}); err != nil {
+			return fmt.Errorf("writing the audit log: %w", err)
+		}
+		s.torn = false
+	}
 	if err := s.f.Sync(); err != nil {
 		return fmt.Errorf("syncing the audit log: %w", err)
 	}

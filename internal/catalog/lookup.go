@@ -174,9 +174,8 @@ func (r resolved) RBAC() bool { return r.Vault.RBAC != nil && *r.Vault.RBAC }
 // when the hint of the name still holds, else in two.
 func (c *Catalog) resolve(g Getter, name string, keys func(string) [][]byte) (resolved, []store.Record, error) {
 	folded := strings.ToLower(name)
-	nameKey := NameKey(folded)
 	hint, hinted := c.names.Get(folded)
-	request := [][]byte{nameKey, AuthzKey}
+	request := [][]byte{NameKey(folded), AuthzKey}
 	if hinted {
 		request = appendContents(request, hint.id, keys)
 	}
@@ -191,7 +190,7 @@ func (c *Catalog) resolve(g Getter, name string, keys func(string) [][]byte) (re
 	epoch := recs[1].Revision
 	current := hint
 	if !hinted || hint.revision != recs[0].Revision {
-		if current, err = c.openName(nameKey, folded, recs[0]); err != nil {
+		if current, err = c.openName(folded, recs[0]); err != nil {
 			return resolved{}, nil, err
 		}
 	}
@@ -225,12 +224,14 @@ func noVault(name string) error {
 		"There is no key vault named '%s' here. Check the name in the URL, create the vault, or recover it if it has been deleted.", name)
 }
 
-func (c *Catalog) openName(key []byte, folded string, rec store.Record) (nameHint, error) {
-	id, err := c.keyring.System().Open(key, rec.Value)
+// openName is DecodeName for a record that was read before the transaction wrote
+// anything. What it caches is true of the record's revision.
+func (c *Catalog) openName(folded string, rec store.Record) (nameHint, error) {
+	id, err := c.DecodeName(folded, rec)
 	if err != nil {
-		return nameHint{}, fmt.Errorf("opening the name record of vault %q: %w", folded, err)
+		return nameHint{}, err
 	}
-	hint := nameHint{rec.Revision, string(id)}
+	hint := nameHint{rec.Revision, id}
 	c.names.Put(folded, hint)
 	return hint, nil
 }

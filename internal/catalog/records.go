@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/store"
@@ -72,10 +71,15 @@ func (c *Catalog) EncodeName(name, id string) (key, sealed []byte, err error) {
 	return key, sealed, err
 }
 
-// DecodeName returns the id that a name record holds.
+// DecodeName returns the id that a name record holds. Like DecodeVault it caches
+// nothing, because a transaction sees its own writes under the revision of the
+// record that they replace, and may yet be abandoned.
 func (c *Catalog) DecodeName(name string, rec store.Record) (id string, err error) {
-	hint, err := c.openName(NameKey(name), strings.ToLower(name), rec)
-	return hint.id, err
+	plain, err := c.keyring.System().Open(NameKey(name), rec.Value)
+	if err != nil {
+		return "", fmt.Errorf("opening the name record of vault %q: %w", name, err)
+	}
+	return string(plain), nil
 }
 
 // EncodeAssignment returns the record of a role assignment. Whoever writes it

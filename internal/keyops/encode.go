@@ -1,9 +1,12 @@
 package keyops
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 
@@ -28,14 +31,11 @@ var ErrKey = errors.New("keyops: not a private key")
 
 // MarshalPrivate returns the stored form of k, for ParsePrivate.
 func (k *Key) MarshalPrivate() (secret.Bytes, error) {
-	if k.koblitz != nil {
-		scalar := k.koblitz.Key.Bytes()
+	private := k.private()
+	if koblitz, ok := private.(*secp256k1.PrivateKey); ok {
+		scalar := koblitz.Key.Bytes()
 		defer clear(scalar[:])
 		return secret.New(append([]byte{format1, encodingKoblitz}, scalar[:]...)), nil
-	}
-	var private any = k.rsa
-	if k.ecdsa != nil {
-		private = k.ecdsa
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
@@ -46,8 +46,8 @@ func (k *Key) MarshalPrivate() (secret.Bytes, error) {
 }
 
 // ParsePrivate returns the key whose stored form is b. It accepts what
-// MarshalPrivate returns and checks that the numbers of the key agree with one
-// another. b is not kept.
+// MarshalPrivate returns, refuses bytes that follow it, and checks that the
+// numbers of the key agree with one another. b is not kept.
 func ParsePrivate(b []byte) (*Key, error) {
 	if len(b) < 2 || b[0] != format1 {
 		return nil, fmt.Errorf("%w: unknown format", ErrKey)
@@ -67,20 +67,62 @@ func parsePKCS8(der []byte) (*Key, error) {
 		// The parser's own words may quote the key.
 		return nil, fmt.Errorf("%w: malformed PKCS #8", ErrKey)
 	}
+	inner, err := innerKey(der)
+	if err != nil {
+		return nil, err
+	}
 	switch private := private.(type) {
 	case *rsa.PrivateKey:
 		bits := private.N.BitLen()
 		if (Spec{Type: TypeRSA, Bits: bits, PublicExponent: private.E}).Validate() != nil || len(private.Primes) != 2 {
 			return nil, fmt.Errorf("%w: an RSA key that is never made", ErrKey)
 		}
-		return &Key{rsa: private}, nil
+		return newKey(private), nil
 	case *ecdsa.PrivateKey:
-		if _, known := curveBits[Curve(private.Curve.Params().Name)]; !known {
+		if _, known := curveBits[Curve(private.Params().Name)]; !known {
 			return nil, fmt.Errorf("%w: an unknown curve", ErrKey)
 		}
-		return &Key{ecdsa: private}, nil
+		if err := checkPoint(inner, private); err != nil {
+			return nil, err
+		}
+		return newKey(private), nil
 	}
 	return nil, fmt.Errorf("%w: an unknown kind of key", ErrKey)
+}
+
+// innerKey returns the algorithm's own encoding from within PKCS #8. It is here
+// for what the standard parser passes over: bytes behind the end.
+func innerKey(der []byte) ([]byte, error) {
+	var outer struct {
+		Version   int
+		Algorithm pkix.AlgorithmIdentifier
+		Key       []byte
+	}
+	rest, err := asn1.Unmarshal(der, &outer)
+	if err != nil || len(rest) != 0 {
+		return nil, fmt.Errorf("%w: malformed PKCS #8", ErrKey)
+	}
+	return outer.Key, nil
+}
+
+// checkPoint checks the point that RFC 5915 stores beside the scalar, which the
+// standard parser ignores: it computes its own.
+func checkPoint(inner []byte, private *ecdsa.PrivateKey) error {
+	var stored struct {
+		Version int
+		Scalar  []byte
+		Curve   asn1.ObjectIdentifier `asn1:"optional,explicit,tag:0"`
+		Point   asn1.BitString        `asn1:"optional,explicit,tag:1"`
+	}
+	rest, err := asn1.Unmarshal(inner, &stored)
+	if err != nil || len(rest) != 0 {
+		return fmt.Errorf("%w: malformed PKCS #8", ErrKey)
+	}
+	defer clear(stored.Scalar)
+	if !bytes.Equal(stored.Point.RightAlign(), mustPoint(private)) {
+		return fmt.Errorf("%w: the point is not the scalar's", ErrKey)
+	}
+	return nil
 }
 
 func parseKoblitz(b []byte) (*Key, error) {
@@ -88,5 +130,5 @@ func parseKoblitz(b []byte) (*Key, error) {
 	if len(b) != 32 || scalar.SetByteSlice(b) || scalar.IsZero() {
 		return nil, fmt.Errorf("%w: not a scalar of P-256K", ErrKey)
 	}
-	return &Key{koblitz: secp256k1.NewPrivateKey(&scalar)}, nil
+	return newKey(secp256k1.NewPrivateKey(&scalar)), nil
 }

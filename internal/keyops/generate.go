@@ -13,21 +13,25 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 )
 
-// Key is a private key. Exactly one of its fields is set. It is immutable and
-// safe for concurrent use.
+// Key is a private key. It is immutable and safe for concurrent use.
 type Key struct {
-	rsa     *rsa.PrivateKey
-	ecdsa   *ecdsa.PrivateKey
-	koblitz *secp256k1.PrivateKey
+	// private returns an *rsa.PrivateKey, an *ecdsa.PrivateKey or a
+	// *secp256k1.PrivateKey. It is a function because package fmt prints the
+	// fields of whatever holds a Key, and follows a pointer for some verbs, but
+	// of a function it knows no more than an address.
+	private func() any
 }
+
+func newKey(private any) *Key { return &Key{func() any { return private }} }
 
 // rsaSlots bounds how many RSA keys are made at once, so that making keys, which
 // takes up to seconds of a core, leaves cores for everything else.
 var rsaSlots = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
 
 // Generate makes a key. Making an RSA key takes from tens of milliseconds to
-// seconds and may first wait its turn; if ctx ends meanwhile, Generate returns
-// ctx.Err(). The error for a Spec that is not valid is that of Validate.
+// seconds and first waits its turn; if ctx ends before that, Generate returns
+// ctx.Err(). Work that has begun is finished. The error for a Spec that is not
+// valid is that of Validate.
 func Generate(ctx context.Context, spec Spec) (*Key, error) {
 	spec, err := spec.normalised()
 	if err != nil {
@@ -41,13 +45,13 @@ func Generate(ctx context.Context, spec Spec) (*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("generating a %s key: %w", spec.Curve, err)
 		}
-		return &Key{koblitz: key}, nil
+		return newKey(key), nil
 	}
 	key, err := ecdsa.GenerateKey(nistCurve(spec.Curve), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("generating a %s key: %w", spec.Curve, err)
 	}
-	return &Key{ecdsa: key}, nil
+	return newKey(key), nil
 }
 
 func generateRSA(ctx context.Context, bits int) (*Key, error) {
@@ -64,7 +68,7 @@ func generateRSA(ctx context.Context, bits int) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generating an RSA key of %d bits: %w", bits, err)
 	}
-	return &Key{rsa: key}, nil
+	return newKey(key), nil
 }
 
 // nistCurve returns the curve of the name, or nil.
@@ -80,20 +84,28 @@ func nistCurve(c Curve) elliptic.Curve {
 	return nil
 }
 
-// Public returns the public part of k.
+// Public returns the public part of k. The caller owns its slices.
 func (k *Key) Public() PublicJWK {
-	switch {
-	case k.rsa != nil:
-		return PublicJWK{Type: TypeRSA, N: k.rsa.N.Bytes(), E: big.NewInt(int64(k.rsa.E)).Bytes()}
-	case k.ecdsa != nil:
-		point, err := k.ecdsa.PublicKey.Bytes()
-		if err != nil {
-			panic("keyops: a key whose point is not on its curve: " + err.Error())
-		}
-		return pointJWK(Curve(k.ecdsa.Curve.Params().Name), point)
+	switch private := k.private().(type) {
+	case *rsa.PrivateKey:
+		return PublicJWK{Type: TypeRSA, N: private.N.Bytes(), E: big.NewInt(int64(private.E)).Bytes()}
+	case *ecdsa.PrivateKey:
+		return pointJWK(Curve(private.Params().Name), mustPoint(private))
+	case *secp256k1.PrivateKey:
+		return pointJWK(CurveP256K, private.PubKey().SerializeUncompressed())
 	default:
-		return pointJWK(CurveP256K, k.koblitz.PubKey().SerializeUncompressed())
+		panic(fmt.Sprintf("keyops: a key of type %T", private))
 	}
+}
+
+// mustPoint returns the public point, uncompressed. A Key is made with a point
+// on its curve.
+func mustPoint(private *ecdsa.PrivateKey) []byte {
+	point, err := private.PublicKey.Bytes()
+	if err != nil {
+		panic("keyops: a key whose point is not on its curve: " + err.Error())
+	}
+	return point
 }
 
 // pointJWK splits an uncompressed point, SEC 1 section 2.3.3.

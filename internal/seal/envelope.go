@@ -2,6 +2,7 @@ package seal
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -180,7 +181,7 @@ func wrapChecked(root Root, key, associated []byte) ([]byte, error) {
 		return nil, fmt.Errorf("unwrapping what it has just wrapped: %w", err)
 	}
 	defer clear(back)
-	if !slices.Equal(back, key) {
+	if subtle.ConstantTimeCompare(back, key) != 1 {
 		return nil, errors.New("it does not unwrap what it wraps")
 	}
 	return wrapped, nil
