@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -37,6 +40,10 @@ type Exchange struct {
 	Caller access.Caller
 	// APIVersion is the api-version asked for, once the plane has checked it.
 	APIVersion string
+	// Status is that of the answer, once Reply has sent it; zero before.
+	Status int
+
+	query url.Values // parsed by QueryValue
 }
 
 type siteKey struct{}
@@ -82,7 +89,14 @@ func NewRequestID() string {
 	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+	text := make([]byte, 0, 36)
+	for i, part := range [][]byte{b[0:4], b[4:6], b[6:8], b[8:10], b[10:16]} {
+		if i > 0 {
+			text = append(text, '-')
+		}
+		text = hex.AppendEncode(text, part)
+	}
+	return string(text)
 }
 
 // ClientAddress returns the address of the peer. Forwarding headers are
@@ -101,7 +115,18 @@ func ClientAddress(r *http.Request) string {
 // Query returns the first value of a query parameter whose name matches
 // without case, and whether it was given at all.
 func Query(r *http.Request, name string) (string, bool) {
-	values := r.URL.Query()
+	return lookup(r.URL.Query(), name)
+}
+
+// QueryValue is Query that parses the query string once an exchange.
+func (x *Exchange) QueryValue(name string) (string, bool) {
+	if x.query == nil {
+		x.query = x.URL.Query()
+	}
+	return lookup(x.query, name)
+}
+
+func lookup(values url.Values, name string) (string, bool) {
 	if v, ok := values[name]; ok {
 		return v[0], true
 	}
@@ -131,11 +156,24 @@ var (
 	ErrBodyTooLarge = errors.New("the request body is over the limit")
 )
 
+// MemberError is in the chain of an ErrBody when one member is at fault.
+type MemberError struct {
+	// Member is its path: "attributes.exp".
+	Member string
+	reason string
+}
+
+// Error says which member and what is wrong with it, without its value.
+func (e *MemberError) Error() string {
+	return fmt.Sprintf("the member %q is %s", e.Member, e.reason)
+}
+
 // ReadJSON decodes the body, of at most the route's MaxBody bytes, into v. It
 // refuses what could be understood in two ways: bytes after the value, text
 // that is not UTF-8 and halves of surrogate pairs, which decoding would
 // silently replace. Members that v does not have are ignored, as the service
-// does, because newer clients send newer members.
+// does, because newer clients send newer members. Of a member that is given
+// twice the last counts, and names match without case, as in the service.
 //
 // The error wraps ErrBody or ErrBodyTooLarge; its text never quotes the body.
 func (x *Exchange) ReadJSON(v any) error {
@@ -151,7 +189,8 @@ func (x *Exchange) ReadJSON(v any) error {
 
 // DecodeJSON is ReadJSON for bytes already read.
 func DecodeJSON(body []byte, v any) error {
-	if len(bytes.TrimSpace(body)) == 0 {
+	trimmed := bytes.TrimSpace(body)
+	if len(trimmed) == 0 {
 		return fmt.Errorf("%w: it is empty, and this operation needs a JSON object", ErrBody)
 	}
 	if !utf8.Valid(body) {
@@ -160,12 +199,12 @@ func DecodeJSON(body []byte, v any) error {
 	if loneSurrogate(body) {
 		return fmt.Errorf("%w: it holds half of a surrogate pair", ErrBody)
 	}
-	if body := bytes.TrimSpace(body); body[0] != '{' {
+	if trimmed[0] != '{' {
 		return fmt.Errorf("%w: it is not a JSON object", ErrBody)
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
-			return fmt.Errorf("%w: the member %q is a JSON %s, which is the wrong type", ErrBody, wrong.Field, firstWord(wrong.Value))
+			return fmt.Errorf("%w: %w", ErrBody, &MemberError{wrong.Field, "a JSON " + firstWord(wrong.Value) + ", which is the wrong type"})
 		}
 		if syntax := new(json.SyntaxError); errors.As(err, &syntax) {
 			return fmt.Errorf("%w: it is not valid JSON at byte %d", ErrBody, syntax.Offset)
@@ -248,7 +287,20 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	}
 	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	w.Write(body) // a peer that has gone is no failure of the operation
+	_, _ = w.Write(body) // a peer that has gone is no failure of the operation
+	return nil
+}
+
+// Reply answers with a status and a JSON body, or without one when v is nil.
+// When it returns an error, it has written nothing.
+func (x *Exchange) Reply(status int, v any) error {
+	if v == nil {
+		x.ResponseWriter.WriteHeader(status)
+	} else if err := WriteJSON(x.ResponseWriter, status, v); err != nil {
+		return err
+	}
+	x.Status = status
 	return nil
 }

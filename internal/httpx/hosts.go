@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -114,7 +115,8 @@ type Site struct {
 }
 
 // Lookup finds the row of a Host header. It reports false for a host that is
-// not in the table.
+// not in the table. A host that a row names is that row's, even where it lies
+// below a vault suffix.
 func (h Hosts) Lookup(hostport string) (Site, bool) {
 	host, port, ok := splitHost(hostport)
 	if !ok {
@@ -122,30 +124,34 @@ func (h Hosts) Lookup(hostport string) (Site, bool) {
 	}
 	for i := range h {
 		row := &h[i]
-		s := Site{row: row, host: host, port: port}
-		if label, ok := labelBelow(host, row.VaultSuffix); ok {
-			s.Vault = label
-			return s, true
-		}
-		if label, ok := labelBelow(host, row.HSMSuffix); ok {
-			s.HSM = label
-			return s, true
-		}
 		loopback := row.Loopback && isLoopback(host)
-		s.Login = loopback || contains(row.Login, host)
-		s.Management = loopback || contains(row.Management, host)
+		s := Site{row: row, host: host, port: port}
+		s.Login = loopback || slices.Contains(row.Login, host)
+		s.Management = loopback || slices.Contains(row.Management, host)
 		if s.Login || s.Management {
+			return s, true
+		}
+	}
+	for i := range h {
+		s := Site{row: &h[i], host: host, port: port}
+		s.Vault, _ = labelBelow(host, s.row.VaultSuffix)
+		s.HSM, _ = labelBelow(host, s.row.HSMSuffix)
+		if s.Vault != "" || s.HSM != "" {
 			return s, true
 		}
 	}
 	return Site{}, false
 }
 
-// LoginHosts returns every host name of the token service, in table order.
-func (h Hosts) LoginHosts() []string {
-	var names []string
-	for _, row := range h {
-		names = append(names, row.Login...)
+// LoginAliases returns the names under which the row's token service is reached,
+// with the request's port; the canonical one is first.
+func (s Site) LoginAliases() []string {
+	names := slices.Clone(s.row.Login)
+	if s.Login && !slices.Contains(names, s.host) {
+		names = append(names, bracket(s.host))
+	}
+	for i := range names {
+		names[i] += s.portSuffix()
 	}
 	return names
 }
@@ -159,7 +165,7 @@ func (h Hosts) Suffixes() []string {
 		names = append(names, row.VaultSuffix, row.HSMSuffix)
 		names = append(names, row.Login...)
 		for _, m := range row.Management {
-			if !contains(row.Login, m) {
+			if !slices.Contains(row.Login, m) {
 				names = append(names, m)
 			}
 		}
@@ -227,13 +233,15 @@ func splitHost(hostport string) (host, port string, ok bool) {
 		if n != 443 {
 			port = strconv.FormatUint(n, 10)
 		}
-	} else {
-		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	} else if inner, bracketed := strings.CutPrefix(host, "["); bracketed {
+		host = strings.TrimSuffix(inner, "]")
 	}
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if _, err := netip.ParseAddr(host); err == nil {
-		return host, port, true
+	host = strings.ToLower(host)
+	if addr, err := netip.ParseAddr(host); err == nil {
+		// A zone is free text and would be rendered into URLs.
+		return host, port, addr.Zone() == ""
 	}
+	host = strings.TrimSuffix(host, ".")
 	return host, port, validHost(host)
 }
 
@@ -256,13 +264,4 @@ func bracket(host string) string {
 		return "[" + host + "]"
 	}
 	return host
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -62,9 +62,9 @@ func (r *Router) add(route *Route) error {
 	}
 	n := &r.root
 	for segment := range strings.SplitSeq(rest, "/") {
-		n = n.child(segment)
-		if n == nil {
-			return errors.New("two parameters of one place differ in name")
+		var err error
+		if n, err = n.child(segment); err != nil {
+			return err
 		}
 	}
 	if n.routes == nil {
@@ -77,20 +77,22 @@ func (r *Router) add(route *Route) error {
 	return nil
 }
 
-// child returns the node below n for a segment of a pattern, or nil when the
-// parameter of that place already has another name.
-func (n *node) child(segment string) *node {
+// child returns the node below n for a segment of a pattern.
+func (n *node) child(segment string) (*node, error) {
 	if inner, ok := strings.CutPrefix(segment, "{"); ok {
-		name := strings.TrimSuffix(inner, "}")
+		name, closed := strings.CutSuffix(inner, "}")
 		name, optional := strings.CutSuffix(name, "?")
+		if !closed || name == "" {
+			return nil, errors.New("a parameter needs a name and a closing brace")
+		}
 		if n.param == nil {
 			n.param = &node{name: name}
 		}
 		if n.param.name != name {
-			return nil
+			return nil, errors.New("two parameters of one place differ in name")
 		}
 		n.param.optional = n.param.optional || optional
-		return n.param
+		return n.param, nil
 	}
 	if n.literal == nil {
 		n.literal = map[string]*node{}
@@ -99,63 +101,89 @@ func (n *node) child(segment string) *node {
 	if n.literal[key] == nil {
 		n.literal[key] = &node{}
 	}
-	return n.literal[key]
+	return n.literal[key], nil
 }
 
 // Match returns the route for a method and an escaped path. When none has the
 // path, ok is false and allow is empty; when the path has other methods, ok is
-// false and allow lists them.
+// false and allow lists them, sorted.
+//
+// A literal that completes the path hides what a parameter in its place could
+// mean, whatever the method: "/secrets/restore" is never the secret of that
+// name.
 func (r *Router) Match(method, escapedPath string) (route *Route, params Params, allow []string, ok bool) {
 	rest, found := strings.CutPrefix(escapedPath, "/")
 	if !found {
 		return nil, nil, nil, false
 	}
-	params = Params{}
-	n := r.root.find(strings.Split(rest, "/"), params)
-	if n == nil {
-		return nil, nil, nil, false
+	s := search{method: method, params: Params{}}
+	s.walk(&r.root, strings.Split(rest, "/"))
+	if s.route != nil {
+		return s.route, s.params, nil, true
 	}
-	if route = n.routes[method]; route != nil {
-		return route, params, nil, true
-	}
-	for m := range n.routes {
-		allow = append(allow, m)
-	}
-	sort.Strings(allow)
-	return nil, nil, allow, false
+	slices.Sort(s.allow)
+	return nil, nil, slices.Compact(s.allow), false
 }
 
-// find walks the remaining segments, preferring a literal to a parameter, and
-// fills params on the way back.
-func (n *node) find(segments []string, params Params) *node {
+// search is one walk down the tree for a method.
+type search struct {
+	method string
+	route  *Route
+	params Params   // of the route, filled on the way back
+	allow  []string // methods of the places that the path names and that lack ours
+}
+
+// walk follows the remaining segments, preferring a literal to a parameter,
+// and reports whether they name a place below n. It stops at the first that has
+// the method.
+func (s *search) walk(n *node, segments []string) (exists bool) {
 	if len(segments) == 0 {
-		if n.routes != nil {
-			return n
-		}
-		if n.param != nil && n.param.optional && n.param.routes != nil {
-			params[n.param.name] = ""
-			return n.param
-		}
-		return nil
+		return s.end(n)
 	}
 	segment, err := url.PathUnescape(segments[0])
 	if err != nil {
-		return nil
+		return false
 	}
-	if next := n.literal[strings.ToLower(segment)]; next != nil {
-		if found := next.find(segments[1:], params); found != nil {
-			return found
-		}
+	if next := n.literal[strings.ToLower(segment)]; next != nil && s.walk(next, segments[1:]) {
+		return true
 	}
-	if n.param != nil && (segment != "" || n.param.optional) {
-		if found := n.param.find(segments[1:], params); found != nil {
-			params[n.param.name] = segment
-			return found
+	if n.param != nil && (segment != "" || n.param.optional) && s.walk(n.param, segments[1:]) {
+		if s.route != nil {
+			s.params[n.param.name] = segment
+			return true
 		}
+		exists = true
 	}
 	// A trailing slash after a complete path means the same path.
-	if segment == "" && len(segments) == 1 && n.routes != nil {
-		return n
+	if segment == "" && len(segments) == 1 && s.take(n) {
+		exists = true
 	}
-	return nil
+	return exists
+}
+
+// end looks for the method at n, and at n with its optional parameter left out.
+func (s *search) end(n *node) (exists bool) {
+	exists = s.take(n)
+	if s.route != nil || n.param == nil || !n.param.optional {
+		return exists
+	}
+	if s.take(n.param) {
+		exists = true
+	}
+	if s.route != nil {
+		s.params[n.param.name] = ""
+	}
+	return exists
+}
+
+// take makes n's route for the method the answer. It reports whether n has any
+// routes.
+func (s *search) take(n *node) bool {
+	s.route = n.routes[s.method]
+	if s.route == nil {
+		for m := range n.routes {
+			s.allow = append(s.allow, m)
+		}
+	}
+	return n.routes != nil
 }

@@ -1,0 +1,182 @@
+// Package dataplane is the data plane's HTTP: it finds the vault and the
+// operation of a request, challenges callers without a token that is believed,
+// decodes, calls the domain and encodes, as Azure Key Vault does on the wire.
+//
+// It guarantees that nothing of a body is read before the caller is known, that
+// every answer carries a request id, that every refusal is Azure's JSON
+// envelope, and that neither values nor tokens nor paths are logged. It knows no
+// permission, no store and no algorithm: those are the domain's.
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/openkeyvault/openkeyvault/internal/access"
+	"github.com/openkeyvault/openkeyvault/internal/fault"
+	"github.com/openkeyvault/openkeyvault/internal/httpx"
+	"github.com/openkeyvault/openkeyvault/internal/vault"
+)
+
+// Vaults is the domain, as *vault.Service provides it. Every operation
+// authorises and audits itself.
+type Vaults interface {
+	Info(ctx context.Context, name string) (vault.Info, error)
+
+	SetSecret(ctx context.Context, c vault.Call, name string, in vault.SetSecret) (*vault.Secret, error)
+	GetSecret(ctx context.Context, c vault.Call, name, version string) (*vault.Secret, error)
+	UpdateSecret(ctx context.Context, c vault.Call, name, version string, in vault.UpdateSecret) (*vault.Secret, error)
+	ListSecrets(ctx context.Context, c vault.Call, p vault.PageRequest) (vault.Page[vault.Secret], error)
+	ListSecretVersions(ctx context.Context, c vault.Call, name string, p vault.PageRequest) (vault.Page[vault.Secret], error)
+	DeleteSecret(ctx context.Context, c vault.Call, name string) (*vault.Secret, error)
+	GetDeletedSecret(ctx context.Context, c vault.Call, name string) (*vault.Secret, error)
+	ListDeletedSecrets(ctx context.Context, c vault.Call, p vault.PageRequest) (vault.Page[vault.Secret], error)
+	RecoverSecret(ctx context.Context, c vault.Call, name string) (*vault.Secret, error)
+	PurgeSecret(ctx context.Context, c vault.Call, name string) error
+
+	CreateKey(ctx context.Context, c vault.Call, name string, in vault.CreateKey) (*vault.Key, error)
+	GetKey(ctx context.Context, c vault.Call, name, version string) (*vault.Key, error)
+	UpdateKey(ctx context.Context, c vault.Call, name, version string, in vault.UpdateKey) (*vault.Key, error)
+	ListKeys(ctx context.Context, c vault.Call, p vault.PageRequest) (vault.Page[vault.Key], error)
+	ListKeyVersions(ctx context.Context, c vault.Call, name string, p vault.PageRequest) (vault.Page[vault.Key], error)
+	DeleteKey(ctx context.Context, c vault.Call, name string) (*vault.Key, error)
+	GetDeletedKey(ctx context.Context, c vault.Call, name string) (*vault.Key, error)
+	ListDeletedKeys(ctx context.Context, c vault.Call, p vault.PageRequest) (vault.Page[vault.Key], error)
+	RecoverKey(ctx context.Context, c vault.Call, name string) (*vault.Key, error)
+	PurgeKey(ctx context.Context, c vault.Call, name string) error
+}
+
+// Config is what the plane works with.
+type Config struct {
+	Vaults Vaults
+	// Verify turns a bearer token into a caller. An *identity.TokenError is
+	// answered with a challenge and Azure's words for its reason.
+	Verify func(ctx context.Context, bearer string) (access.Caller, error)
+	// MissingVault, if not nil, is asked to make a vault that a request names
+	// and that does not exist. When it returns nil, the vault exists.
+	MissingVault func(ctx context.Context, name string) error
+	Logger       *slog.Logger
+}
+
+type plane struct {
+	Config
+	router *httpx.Router
+}
+
+// New returns the handler of all vault hosts. It needs the request's
+// httpx.Site, which names the vault, in the context.
+func New(cfg Config) http.Handler {
+	p := &plane{Config: cfg}
+	p.router = httpx.NewRouter(p.routes())
+	return p
+}
+
+// ServeHTTP answers one request and logs it.
+func (p *plane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	started := time.Now()
+	x := &httpx.Exchange{
+		ResponseWriter: w, Request: r,
+		Site: httpx.SiteFrom(r.Context()), RequestID: httpx.NewRequestID(),
+	}
+	writeCommonHeaders(x)
+	err := p.serve(x)
+	code := ""
+	if err != nil && x.Status == 0 {
+		code = p.refuse(x, err)
+	}
+	p.log(x, started, code, err)
+}
+
+// serve does the steps that every operation has in common, in their fixed
+// order, and returns why the request is refused.
+func (p *plane) serve(x *httpx.Exchange) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = recovered(v)
+		}
+	}()
+	route, params, allow, found := p.router.Match(x.Method, x.URL.EscapedPath())
+	x.Route, x.Params = route, params
+	info, err := p.findVault(x.Context(), x.Site.Vault)
+	if err != nil {
+		return err
+	}
+	x.ResponseWriter.Header().Set("X-Ms-Keyvault-Region", info.Location)
+	if err := p.authenticate(x, info); err != nil {
+		return err
+	}
+	if err := checkVersion(x); err != nil {
+		return err
+	}
+	if !found {
+		return noRoute(x, allow)
+	}
+	if err := checkContentType(x); err != nil {
+		return err
+	}
+	return route.Handle(x)
+}
+
+// recovered turns a panic into an internal error, except the one that asks the
+// server to drop the connection.
+func recovered(v any) error {
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	return fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+}
+
+// findVault returns what may be known of the vault, which the MissingVault hook
+// may have to make first.
+func (p *plane) findVault(ctx context.Context, name string) (vault.Info, error) {
+	info, err := p.Vaults.Info(ctx, name)
+	if p.MissingVault == nil || fault.KindOf(err) != fault.NotFound {
+		return info, err
+	}
+	if err := p.MissingVault(ctx, name); err != nil {
+		return vault.Info{}, err
+	}
+	return p.Vaults.Info(ctx, name)
+}
+
+// log writes the one line of a request. It names the operation, never the path,
+// which is the caller's text.
+func (p *plane) log(x *httpx.Exchange, started time.Time, code string, err error) {
+	level, ctx := slog.LevelInfo, x.Context()
+	cause := ""
+	if x.Status >= http.StatusInternalServerError && !isRefusal(err) {
+		level, cause = slog.LevelError, err.Error()
+		if errors.Is(err, context.Canceled) {
+			level = slog.LevelInfo
+		}
+	}
+	if !p.Logger.Enabled(ctx, level) {
+		return
+	}
+	operation := "none"
+	if x.Route != nil {
+		operation = x.Route.Name
+	}
+	attrs := make([]slog.Attr, 0, 8)
+	attrs = append(attrs,
+		slog.String("operation", operation),
+		slog.String("vault", x.Site.Vault),
+		slog.Int("status", x.Status),
+		slog.Duration("took", time.Since(started)),
+		slog.String("request_id", x.RequestID))
+	if code != "" {
+		attrs = append(attrs, slog.String("code", code))
+	}
+	if x.Caller.ObjectID != "" {
+		attrs = append(attrs, slog.String("caller", x.Caller.ObjectID))
+	}
+	if cause != "" {
+		attrs = append(attrs, slog.String("error", cause))
+	}
+	p.Logger.LogAttrs(ctx, level, "data plane request", attrs...)
+}

@@ -1,0 +1,78 @@
+package dataplane
+
+import (
+	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/internal/audit"
+	"github.com/openkeyvault/openkeyvault/internal/httpx"
+	"github.com/openkeyvault/openkeyvault/internal/vault"
+)
+
+const maxUserAgent = 256
+
+// call is who asks, from where and of which vault, for the domain.
+func call(x *httpx.Exchange) vault.Call {
+	agent := x.UserAgent()
+	if len(agent) > maxUserAgent {
+		agent = agent[:maxUserAgent]
+	}
+	return vault.Call{
+		Caller: x.Caller,
+		Origin: audit.Origin{
+			RequestID:       x.RequestID,
+			ClientRequestID: clientRequestID(x.Request),
+			Address:         httpx.ClientAddress(x.Request),
+			UserAgent:       agent,
+			APIVersion:      x.APIVersion,
+		},
+		Vault: x.Site.Vault,
+	}
+}
+
+// readAttributes returns what a caller may set of an object.
+func readAttributes(a *api.Attributes) vault.Attributes {
+	if a == nil {
+		return vault.Attributes{}
+	}
+	return vault.Attributes{Enabled: a.Enabled, NotBefore: (*int64)(a.NotBefore), Expires: (*int64)(a.Expires)}
+}
+
+// objectID returns the URL of an object: of a version of it, unless version is
+// empty.
+func objectID(x *httpx.Exchange, collection, name, version string) string {
+	id := x.Site.VaultURL(x.Site.Vault) + "/" + collection + "/" + name
+	if version != "" {
+		id += "/" + version
+	}
+	return id
+}
+
+// attributes returns what every kind of object shows, as the api-version has
+// it.
+func attributes(x *httpx.Exchange, o *vault.Object) *api.Attributes {
+	a := &api.Attributes{
+		Enabled:       &o.Enabled,
+		NotBefore:     (*api.UnixTime)(o.NotBefore),
+		Expires:       (*api.UnixTime)(o.Expires),
+		Created:       (*api.UnixTime)(&o.Created),
+		Updated:       (*api.UnixTime)(&o.Updated),
+		RecoveryLevel: api.RecoveryLevel(o.RecoveryLevel),
+	}
+	if since(x, api.Version71Preview) {
+		days := int32(o.RecoverableDays)
+		a.RecoverableDays = &days
+	}
+	return a
+}
+
+// deletion returns what the deleted form of an object adds. It is empty in a
+// vault without soft delete, where the object is gone.
+func deletion(x *httpx.Exchange, collection string, o *vault.Object) api.Deletion {
+	if o.Deleted == nil {
+		return api.Deletion{}
+	}
+	return api.Deletion{
+		RecoveryID:         objectID(x, collection, o.Name, ""),
+		DeletedDate:        (*api.UnixTime)(&o.Deleted.At),
+		ScheduledPurgeDate: (*api.UnixTime)(&o.Deleted.PurgeAt),
+	}
+}

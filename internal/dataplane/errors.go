@@ -1,0 +1,96 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/internal/fault"
+	"github.com/openkeyvault/openkeyvault/internal/httpx"
+)
+
+// refusal is a refusal of this package's own, with a status that no fault.Kind
+// stands for.
+type refusal struct {
+	status        int
+	code, message string
+}
+
+// Error returns the code and the message.
+func (r *refusal) Error() string { return r.code + ": " + r.message }
+
+func badParameter(format string, args ...any) error {
+	return fault.New(fault.Invalid, api.CodeBadParameter, format, args...)
+}
+
+// noRoute says why no operation was found. allow lists the methods of the path.
+func noRoute(x *httpx.Exchange, allow []string) error {
+	if len(allow) == 0 {
+		return fault.New(fault.NotFound, "NotFound", "The requested resource was not found: no operation of a key vault has this path.")
+	}
+	x.ResponseWriter.Header().Set("Allow", strings.Join(allow, ", "))
+	return fault.New(fault.MethodNotAllowed, "MethodNotAllowed",
+		"The requested resource does not support this HTTP method. It supports %s.", strings.Join(allow, ", "))
+}
+
+// unusableBody turns an error of ReadJSON into Azure's. Azure's text leaves a
+// gap where the property's name would stand and ends its line; what is wrong
+// follows on the next.
+func unusableBody(err error) error {
+	if errors.Is(err, httpx.ErrBodyTooLarge) {
+		return fault.New(fault.TooLarge, "RequestBodyTooLarge", "The body of the request is larger than this operation accepts.")
+	}
+	reason := "The request body cannot be read."
+	if errors.Is(err, httpx.ErrBody) {
+		reason = sentence(err.Error())
+	}
+	return badParameter("Property  has invalid value\r\n%s", reason)
+}
+
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
+
+// isRefusal reports whether err says something to the caller, as opposed to an
+// internal failure.
+func isRefusal(err error) bool {
+	if _, ok := fault.As(err); ok {
+		return true
+	}
+	var own *refusal
+	return errors.As(err, &own)
+}
+
+// refuse answers with err and returns the code that it sent. What is not a
+// refusal stays hidden: the log has it under the request id.
+func (p *plane) refuse(x *httpx.Exchange, err error) (code string) {
+	status, body := describe(x, err)
+	if err := x.Reply(status, api.ErrorResponse{Error: body}); err != nil {
+		// The envelope is strings only: it always encodes.
+		panic(err)
+	}
+	return body.Code
+}
+
+func describe(x *httpx.Exchange, err error) (status int, body api.Error) {
+	var own *refusal
+	if errors.As(err, &own) {
+		return own.status, api.Error{Code: own.code, Message: own.message}
+	}
+	if f, ok := fault.As(err); ok {
+		body := api.Error{Code: f.Code, Message: f.Message}
+		if f.Inner != "" {
+			body.InnerError = &api.InnerError{Code: f.Inner}
+		}
+		return httpx.Status(f.Kind), body
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return http.StatusServiceUnavailable, api.Error{
+			Code: api.CodeServiceUnavailable, Message: "The request was given up before the operation was done. Retry it.",
+		}
+	}
+	return http.StatusInternalServerError, api.Error{
+		Code:    api.CodeInternalServerError,
+		Message: "An internal error occurred. The service's log has its cause under the request id " + x.RequestID + ".",
+	}
+}

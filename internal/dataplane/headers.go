@@ -1,0 +1,77 @@
+package dataplane
+
+import (
+	"mime"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/openkeyvault/openkeyvault/internal/httpx"
+)
+
+// serviceVersion is the build of Azure's service whose answers ours follow, in
+// the form that clients and their recordings know.
+const serviceVersion = "1.9.1054.1"
+
+const maxClientRequestID = 128
+
+// writeCommonHeaders sets what every answer carries. The keys are in canonical
+// form already, so they are assigned and not normalised again.
+func writeCommonHeaders(x *httpx.Exchange) {
+	h := x.ResponseWriter.Header()
+	h["Cache-Control"] = []string{"no-cache"}
+	h["Pragma"] = []string{"no-cache"}
+	h["Expires"] = []string{"-1"}
+	h["Strict-Transport-Security"] = []string{"max-age=31536000;includeSubDomains"}
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["X-Ms-Keyvault-Service-Version"] = []string{serviceVersion}
+	h["X-Ms-Request-Id"] = []string{x.RequestID}
+	h["X-Ms-Keyvault-Network-Info"] = []string{networkInfo(x.Request)}
+	if id := clientRequestID(x.Request); id != "" {
+		h["X-Ms-Client-Request-Id"] = []string{id}
+	}
+}
+
+// clientRequestID returns the caller's own id of the request, or nothing when
+// it is not a short run of visible characters: it is echoed and recorded.
+func clientRequestID(r *http.Request) string {
+	id := r.Header.Get("X-Ms-Client-Request-Id")
+	if len(id) > maxClientRequestID {
+		return ""
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return ""
+		}
+	}
+	return id
+}
+
+// networkInfo tells the caller by which address the service sees it.
+func networkInfo(r *http.Request) string {
+	address := httpx.ClientAddress(r)
+	connection, family := "Ipv4", "InterNetwork"
+	if addr, err := netip.ParseAddr(address); err == nil && addr.Is6() {
+		connection, family = "Ipv6", "InterNetworkV6"
+	}
+	return "conn_type=" + connection + ";addr=" + address + ";act_addr_fam=" + family + ";"
+}
+
+// checkContentType refuses a body that says it is not JSON in UTF-8. One that
+// says nothing is taken for JSON.
+func checkContentType(x *httpx.Exchange) error {
+	header := x.Request.Header.Get("Content-Type")
+	if x.Route.MaxBody == 0 || header == "" {
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(header)
+	charset := params["charset"]
+	if err == nil && (media == "application/json" || media == "text/json") &&
+		(charset == "" || strings.EqualFold(charset, "utf-8")) {
+		return nil
+	}
+	return &refusal{
+		status: http.StatusUnsupportedMediaType, code: "UnsupportedMediaType",
+		message: "The Content-Type of the request is not supported for this operation. Send application/json in UTF-8.",
+	}
+}

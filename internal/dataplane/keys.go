@@ -1,0 +1,274 @@
+package dataplane
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/internal/httpx"
+	"github.com/openkeyvault/openkeyvault/internal/keyops"
+	"github.com/openkeyvault/openkeyvault/internal/vault"
+)
+
+const (
+	keys        = "keys"
+	deletedKeys = "deletedkeys"
+
+	hsmSuffix = "-HSM"
+)
+
+// Values of attributes.hsmPlatform.
+const (
+	platformSoftware = "0"
+	platformHSM      = "2"
+)
+
+func (p *plane) createKey(x *httpx.Exchange) error {
+	var body api.KeyCreateParameters
+	if err := x.ReadJSON(&body); err != nil {
+		return unusableBody(err)
+	}
+	attributes, err := readKeyAttributes(x, body.Attributes)
+	if err != nil {
+		return err
+	}
+	if err := checkReleasePolicy(x, body.ReleasePolicy, body.Attributes); err != nil {
+		return err
+	}
+	kty, hsm := strings.CutSuffix(string(body.Kty), hsmSuffix)
+	in := vault.CreateKey{
+		Spec: keyops.Spec{Type: keyops.Type(kty), Bits: number(body.KeySize), Curve: readCurve(x, body.Crv)},
+		HSM:  hsm, Ops: readOps(body.KeyOps), Tags: body.Tags, Attributes: attributes,
+	}
+	if since(x, "7.2-preview") {
+		in.Spec.PublicExponent = number(body.PublicExponent)
+	}
+	k, err := p.Vaults.CreateKey(x.Context(), call(x), x.Params["name"], in)
+	if err != nil {
+		return err
+	}
+	return x.Reply(http.StatusOK, keyBundle(x, k))
+}
+
+func (p *plane) getKey(x *httpx.Exchange) error {
+	k, err := p.Vaults.GetKey(x.Context(), call(x), x.Params["name"], x.Params["version"])
+	if err != nil {
+		return err
+	}
+	return x.Reply(http.StatusOK, keyBundle(x, k))
+}
+
+func (p *plane) updateKey(x *httpx.Exchange) error {
+	var body api.KeyUpdateParameters
+	if err := x.ReadJSON(&body); err != nil {
+		return unusableBody(err)
+	}
+	attributes, err := readKeyAttributes(x, body.Attributes)
+	if err != nil {
+		return err
+	}
+	if err := checkReleasePolicy(x, body.ReleasePolicy, body.Attributes); err != nil {
+		return err
+	}
+	k, err := p.Vaults.UpdateKey(x.Context(), call(x), x.Params["name"], x.Params["version"], vault.UpdateKey{
+		Ops: readOps(body.KeyOps), Tags: body.Tags, Attributes: attributes,
+	})
+	if err != nil {
+		return err
+	}
+	return x.Reply(http.StatusOK, keyBundle(x, k))
+}
+
+func (p *plane) deleteKey(x *httpx.Exchange) error {
+	k, err := p.Vaults.DeleteKey(x.Context(), call(x), x.Params["name"])
+	if err != nil {
+		return err
+	}
+	return x.Reply(http.StatusOK, deletedKeyBundle(x, k))
+}
+
+func (p *plane) listKeys(x *httpx.Exchange) error {
+	asked, err := readPage(x)
+	if err != nil {
+		return err
+	}
+	found, err := p.Vaults.ListKeys(x.Context(), call(x), asked)
+	if err != nil {
+		return err
+	}
+	return replyPage(x, "/keys", found, func(x *httpx.Exchange, k *vault.Key) api.KeyItem {
+		return keyItem(x, k, "")
+	})
+}
+
+func (p *plane) listKeyVersions(x *httpx.Exchange) error {
+	asked, err := readPage(x)
+	if err != nil {
+		return err
+	}
+	name := x.Params["name"]
+	found, err := p.Vaults.ListKeyVersions(x.Context(), call(x), name, asked)
+	if err != nil {
+		return err
+	}
+	return replyPage(x, "/keys/"+name+"/versions", found, func(x *httpx.Exchange, k *vault.Key) api.KeyItem {
+		return keyItem(x, k, k.Version)
+	})
+}
+
+func (p *plane) listDeletedKeys(x *httpx.Exchange) error {
+	asked, err := readPage(x)
+	if err != nil {
+		return err
+	}
+	found, err := p.Vaults.ListDeletedKeys(x.Context(), call(x), asked)
+	if err != nil {
+		return err
+	}
+	return replyPage(x, "/deletedkeys", found, func(x *httpx.Exchange, k *vault.Key) api.DeletedKeyItem {
+		return api.DeletedKeyItem{Deletion: deletion(x, deletedKeys, &k.Object), KeyItem: keyItem(x, k, "")}
+	})
+}
+
+func (p *plane) getDeletedKey(x *httpx.Exchange) error {
+	k, err := p.Vaults.GetDeletedKey(x.Context(), call(x), x.Params["name"])
+	if err != nil {
+		return err
+	}
+	return x.Reply(http.StatusOK, deletedKeyBundle(x, k))
+}
+
+func (p *plane) recoverKey(x *httpx.Exchange) error {
+	k, err := p.Vaults.RecoverKey(x.Context(), call(x), x.Params["name"])
+	if err != nil {
+		return err
+	}
+	return x.Reply(http.StatusOK, keyBundle(x, k))
+}
+
+func (p *plane) purgeKey(x *httpx.Exchange) error {
+	if err := p.Vaults.PurgeKey(x.Context(), call(x), x.Params["name"]); err != nil {
+		return err
+	}
+	return x.Reply(http.StatusNoContent, nil)
+}
+
+// readKeyAttributes is readAttributes with what keys have besides.
+func readKeyAttributes(x *httpx.Exchange, a *api.Attributes) (vault.Attributes, error) {
+	attributes := readAttributes(a)
+	if a == nil || a.Exportable == nil {
+		return attributes, nil
+	}
+	if since(x, api.Version73Preview) {
+		attributes.Exportable = a.Exportable
+	} else if *a.Exportable {
+		return attributes, badParameter("AKV.SKR.1001: The exportable attribute is only supported with premium vaults and API version >= '7.3-preview'.")
+	}
+	return attributes, nil
+}
+
+// checkReleasePolicy refuses the policy of a key that cannot be released. For a
+// key that asks to be exportable it refuses too: what would be stored could
+// never be honoured.
+func checkReleasePolicy(x *httpx.Exchange, policy *api.ReleasePolicy, a *api.Attributes) error {
+	if policy == nil || !since(x, api.Version73Preview) {
+		return nil
+	}
+	if a == nil || a.Exportable == nil || !*a.Exportable {
+		return badParameter("AKV.SKR.1005: Non-exportable keys must not have release policy.")
+	}
+	return &refusal{
+		status: http.StatusNotImplemented, code: codeNotBuilt,
+		message: "Exportable keys with a release policy are not built in this key vault.",
+	}
+}
+
+func number(n *int32) int {
+	if n == nil {
+		return 0
+	}
+	return int(*n)
+}
+
+// readCurve takes the name that P-256K had at the oldest version.
+func readCurve(x *httpx.Exchange, c api.Curve) keyops.Curve {
+	if c == api.CurveSECP256K1 && x.APIVersion == api.Version20161001 {
+		return keyops.CurveP256K
+	}
+	return keyops.Curve(c)
+}
+
+func writeCurve(x *httpx.Exchange, c keyops.Curve) api.Curve {
+	if c == keyops.CurveP256K && x.APIVersion == api.Version20161001 {
+		return api.CurveSECP256K1
+	}
+	return api.Curve(c)
+}
+
+// readOps keeps nil apart from empty: nil asks for the defaults.
+func readOps(ops []api.KeyOperation) []string {
+	if ops == nil {
+		return nil
+	}
+	words := make([]string, len(ops))
+	for i, op := range ops {
+		words[i] = string(op)
+	}
+	return words
+}
+
+func writeOps(words []string) []api.KeyOperation {
+	ops := make([]api.KeyOperation, len(words))
+	for i, w := range words {
+		ops[i] = api.KeyOperation(w)
+	}
+	return ops
+}
+
+// keyAttributes is attributes with what keys have besides. No key of this build
+// is exportable.
+func keyAttributes(x *httpx.Exchange, k *vault.Key) *api.Attributes {
+	a := attributes(x, &k.Object)
+	if since(x, api.Version73Preview) {
+		a.Exportable = new(bool)
+	}
+	if since(x, api.Version75Preview1) {
+		a.HSMPlatform = platformSoftware
+		if k.HSM {
+			a.HSMPlatform = platformHSM
+		}
+	}
+	return a
+}
+
+func keyBundle(x *httpx.Exchange, k *vault.Key) api.KeyBundle {
+	kty := string(k.Public.Type)
+	if k.HSM {
+		kty += hsmSuffix
+	}
+	return api.KeyBundle{
+		Key: &api.JSONWebKey{
+			KID: objectID(x, keys, k.Name, k.Version), Kty: api.KeyType(kty), KeyOps: writeOps(k.Ops),
+			N: k.Public.N, E: k.Public.E,
+			Crv: writeCurve(x, k.Public.Curve), X: k.Public.X, Y: k.Public.Y,
+		},
+		Attributes: keyAttributes(x, k),
+		Tags:       k.Tags,
+		Managed:    k.Managed,
+	}
+}
+
+func deletedKeyBundle(x *httpx.Exchange, k *vault.Key) api.DeletedKeyBundle {
+	return api.DeletedKeyBundle{Deletion: deletion(x, deletedKeys, &k.Object), KeyBundle: keyBundle(x, k)}
+}
+
+// keyItem renders a key as a list shows it, under its version's id unless
+// version is empty.
+func keyItem(x *httpx.Exchange, k *vault.Key, version string) api.KeyItem {
+	return api.KeyItem{
+		KID:        objectID(x, keys, k.Name, version),
+		Attributes: keyAttributes(x, k),
+		Tags:       k.Tags,
+		Managed:    k.Managed,
+	}
+}

@@ -1,0 +1,47 @@
+package dataplane
+
+import (
+	"net/http"
+
+	"github.com/openkeyvault/openkeyvault/internal/httpx"
+)
+
+// Limits of bodies. They leave room for the largest that the domain accepts
+// with every character escaped, so that its own limits are what a caller meets.
+const (
+	maxSecretBody = 512 << 10
+	maxKeyBody    = 256 << 10
+)
+
+// routes are the operations of a vault: first those that it has, then those of
+// Azure that it only knows by name.
+func (p *plane) routes() []httpx.Route {
+	const get, put, post, patch, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete
+	routes := []httpx.Route{
+		{Method: put, Pattern: "/secrets/{name}", Name: "SecretSet", MaxBody: maxSecretBody, Handle: p.setSecret},
+		{Method: get, Pattern: "/secrets/{name}/{version?}", Name: "SecretGet", Handle: p.getSecret},
+		{Method: patch, Pattern: "/secrets/{name}/{version?}", Name: "SecretUpdate", MaxBody: maxSecretBody, Handle: p.updateSecret},
+		{Method: del, Pattern: "/secrets/{name}", Name: "SecretDelete", Handle: p.deleteSecret},
+		{Method: get, Pattern: "/secrets", Name: "SecretList", Handle: p.listSecrets},
+		{Method: get, Pattern: "/secrets/{name}/versions", Name: "SecretListVersions", Handle: p.listSecretVersions},
+		{Method: get, Pattern: "/deletedsecrets", Name: "SecretListDeleted", Handle: p.listDeletedSecrets},
+		{Method: get, Pattern: "/deletedsecrets/{name}", Name: "SecretGetDeleted", Handle: p.getDeletedSecret},
+		{Method: del, Pattern: "/deletedsecrets/{name}", Name: "SecretPurge", Handle: p.purgeSecret},
+		{Method: post, Pattern: "/deletedsecrets/{name}/recover", Name: "SecretRecover", Handle: p.recoverSecret},
+
+		{Method: post, Pattern: "/keys/{name}/create", Name: "KeyCreate", MaxBody: maxKeyBody, Handle: p.createKey},
+		{Method: get, Pattern: "/keys/{name}/{version?}", Name: "KeyGet", Handle: p.getKey},
+		{Method: patch, Pattern: "/keys/{name}/{version?}", Name: "KeyUpdate", MaxBody: maxKeyBody, Handle: p.updateKey},
+		{Method: del, Pattern: "/keys/{name}", Name: "KeyDelete", Handle: p.deleteKey},
+		{Method: get, Pattern: "/keys", Name: "KeyList", Handle: p.listKeys},
+		{Method: get, Pattern: "/keys/{name}/versions", Name: "KeyListVersions", Handle: p.listKeyVersions},
+		{Method: get, Pattern: "/deletedkeys", Name: "KeyListDeleted", Handle: p.listDeletedKeys},
+		{Method: get, Pattern: "/deletedkeys/{name}", Name: "KeyGetDeleted", Handle: p.getDeletedKey},
+		{Method: del, Pattern: "/deletedkeys/{name}", Name: "KeyPurge", Handle: p.purgeKey},
+		{Method: post, Pattern: "/deletedkeys/{name}/recover", Name: "KeyRecover", Handle: p.recoverKey},
+	}
+	for _, op := range unbuilt {
+		routes = append(routes, httpx.Route{Method: op.method, Pattern: op.pattern, Name: op.name, Handle: refuseUnbuilt})
+	}
+	return routes
+}
