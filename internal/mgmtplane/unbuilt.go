@@ -1,0 +1,87 @@
+package mgmtplane
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/openkeyvault/openkeyvault/internal/httpx"
+)
+
+const codeNotBuilt = "NotImplemented"
+
+// refuseUnbuilt says which operation is missing, so that nobody looks for the
+// cause in a path or a permission.
+func refuseUnbuilt(x *httpx.Exchange) error {
+	return &refusal{
+		status: http.StatusNotImplemented, code: codeNotBuilt,
+		message: fmt.Sprintf("The operation %s (%s %s) of Azure is not built in this management plane.",
+			x.Route.Name, x.Route.Method, x.Route.Pattern),
+	}
+}
+
+type unbuiltOperation struct{ method, pattern, name string }
+
+// unbuilt are the operations of Azure that exist here by name only.
+var unbuilt = append([]unbuiltOperation{
+	{"GET", vaultPath + "/privateEndpointConnections", "PrivateEndpointConnectionList"},
+	{"GET", vaultPath + "/privateEndpointConnections/{connection}", "PrivateEndpointConnectionGet"},
+	{"PUT", vaultPath + "/privateEndpointConnections/{connection}", "PrivateEndpointConnectionPut"},
+	{"DELETE", vaultPath + "/privateEndpointConnections/{connection}", "PrivateEndpointConnectionDelete"},
+	{"GET", vaultPath + "/privateLinkResources", "PrivateLinkResourceList"},
+	{"GET", vaultPath + "/secrets", "ResourceSecretList"},
+	{"GET", vaultPath + "/secrets/{secret}", "ResourceSecretGet"},
+	{"PUT", vaultPath + "/secrets/{secret}", "ResourceSecretPut"},
+	{"PATCH", vaultPath + "/secrets/{secret}", "ResourceSecretPatch"},
+	{"GET", vaultPath + "/keys", "ResourceKeyList"},
+	{"GET", vaultPath + "/keys/{key}", "ResourceKeyGet"},
+	{"PUT", vaultPath + "/keys/{key}", "ResourceKeyPut"},
+	{"GET", vaultPath + "/keys/{key}/versions", "ResourceKeyVersionList"},
+	{"GET", vaultPath + "/keys/{key}/versions/{version}", "ResourceKeyVersionGet"},
+
+	{"GET", hsmPath, "ManagedHSMGet"},
+	{"PUT", hsmPath, "ManagedHSMPut"},
+	{"PATCH", hsmPath, "ManagedHSMPatch"},
+	{"DELETE", hsmPath, "ManagedHSMDelete"},
+	{"GET", keyVaultPath + "/locations/{location}/deletedManagedHSMs/{hsm}", "ManagedHSMGetDeleted"},
+	{"POST", keyVaultPath + "/locations/{location}/deletedManagedHSMs/{hsm}/purge", "ManagedHSMPurge"},
+	{"POST", keyVaultPath + "/checkMhsmNameAvailability", "ManagedHSMCheckName"},
+
+	{"GET", groupPath + "/deployments/{deployment}/operations", "DeploymentOperationList"},
+	{"POST", subscriptionPath + "/providers/{namespace}/unregister", "ProviderUnregister"},
+}, append(deployments(subscriptionPath, "InSubscription"), append(deployments(groupPath, "InGroup"),
+	append(append(roles("", "InTenant"), roles(subscriptionPath, "InSubscription")...),
+		append(roles(groupPath, "InGroup"), roles(vaultPath, "InVault")...)...)...)...)...)
+
+const hsmPath = groupPath + "/providers/Microsoft.KeyVault/managedHSMs/{hsm}"
+
+// deployments are the operations on template deployments at a scope.
+func deployments(scope, where string) []unbuiltOperation {
+	path := scope + "/providers/Microsoft.Resources/deployments"
+	one := path + "/{deployment}"
+	return []unbuiltOperation{
+		{"GET", path, "DeploymentList" + where},
+		{"GET", one, "DeploymentGet" + where},
+		{"HEAD", one, "DeploymentExists" + where},
+		{"PUT", one, "DeploymentPut" + where},
+		{"DELETE", one, "DeploymentDelete" + where},
+		{"POST", one + "/validate", "DeploymentValidate" + where},
+		{"POST", one + "/whatIf", "DeploymentWhatIf" + where},
+		{"POST", one + "/cancel", "DeploymentCancel" + where},
+		{"POST", one + "/exportTemplate", "DeploymentExportTemplate" + where},
+	}
+}
+
+// roles are the operations on role definitions and assignments at a scope.
+func roles(scope, where string) []unbuiltOperation {
+	var all []unbuiltOperation
+	for _, kind := range []struct{ segment, name string }{{"roleAssignments", "RoleAssignment"}, {"roleDefinitions", "RoleDefinition"}} {
+		path := scope + "/providers/Microsoft.Authorization/" + kind.segment
+		all = append(all,
+			unbuiltOperation{"GET", path, kind.name + "List" + where},
+			unbuiltOperation{"GET", path + "/{role}", kind.name + "Get" + where},
+			unbuiltOperation{"PUT", path + "/{role}", kind.name + "Put" + where},
+			unbuiltOperation{"DELETE", path + "/{role}", kind.name + "Delete" + where},
+		)
+	}
+	return all
+}

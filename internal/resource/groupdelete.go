@@ -1,0 +1,142 @@
+package resource
+
+import (
+	"context"
+	"errors"
+
+	"github.com/openkeyvault/openkeyvault/internal/audit"
+	"github.com/openkeyvault/openkeyvault/internal/catalog"
+	"github.com/openkeyvault/openkeyvault/internal/store"
+	"github.com/openkeyvault/openkeyvault/internal/store/tuple"
+)
+
+// DeleteGroup begins to delete a group with all that is in it, and returns the
+// job that does it. Vaults with soft delete can be recovered once a group of the
+// name exists again. From then on nothing can be put into the group. Deleting a
+// group that is being deleted returns the job that is at it.
+func (s *Service) DeleteGroup(ctx context.Context, call Call, subscription, name string) (jobID string, err error) {
+	op := onGroup(call, "ResourceGroupDelete", actGroupDelete, subscription, name)
+	job := s.newJob(jobDeleteGroup, call, subscription)
+	err = s.write(ctx, op, func(tx store.Tx, p place) error {
+		if checkGroupName(name) != nil {
+			return groupNotFound(name)
+		}
+		group, err := s.groupIn(tx, groupKey(subscription, name))
+		if err != nil {
+			return err
+		}
+		if group == nil {
+			return groupNotFound(name)
+		}
+		if jobID = group.Job; group.Deleting() {
+			return nil
+		}
+		jobID, job.Group, group.Job = job.ID, group.Name, job.ID
+		if err := s.enqueue(tx, job); err != nil {
+			return err
+		}
+		return s.put(tx, groupKey(subscription, name), group)
+	})
+	if err != nil {
+		return "", err
+	}
+	s.wakeJobs()
+	return jobID, nil
+}
+
+// runDeleteGroup deletes the vaults of a group one by one, then the group.
+// Because the group says that it is being deleted, no vault can be added, so
+// that once none is found there is none.
+func (s *Service) runDeleteGroup(ctx context.Context, job *Job) error {
+	r := tuple.Prefix(groupVaultsKey(job.SubscriptionID, job.Group))
+	for {
+		batch, err := s.scan(ctx, r, jobBatch)
+		if err != nil {
+			return err
+		}
+		over := len(batch) == 0
+		for _, e := range batch {
+			if err := s.removeFromGroup(ctx, job, e); errors.Is(err, errJobOver) {
+				over = true
+				break
+			} else if err != nil {
+				return err
+			}
+		}
+		if over {
+			return s.removeGroup(ctx, job)
+		}
+	}
+}
+
+// errJobOver says that another process has finished the job meanwhile. Vaults
+// found now would be those of a new group of the same name.
+var errJobOver = errors.New("the job has been finished")
+
+// removeFromGroup deletes the vault that an index entry names.
+func (s *Service) removeFromGroup(ctx context.Context, job *Job, e store.Entry) error {
+	var id string
+	if err := s.open(e.Key, e.Record, &id); err != nil {
+		return err
+	}
+	rm := s.newRemoval(Call{Caller: job.Caller, Origin: job.Origin})
+	entry, err := s.cfg.Audit.Prepare(audit.Record{
+		Operation: "VaultDelete", Resource: groupScope(job.SubscriptionID, job.Group), Object: vaultOfEntry(e.Key),
+		Caller: job.Caller, Origin: job.Origin,
+	})
+	if err != nil {
+		return err
+	}
+	err = s.cfg.Store.Update(ctx, func(tx store.Tx) error {
+		group, err := s.groupIn(tx, groupKey(job.SubscriptionID, job.Group))
+		if err != nil {
+			return err
+		}
+		if group == nil || group.Job != job.ID {
+			return errJobOver
+		}
+		recs, err := tx.Get(e.Key, catalog.VaultKey(id))
+		if err != nil || recs[0].Revision != e.Revision {
+			return err
+		}
+		v, err := s.cfg.Catalog.DecodeVault(id, recs[1])
+		if err != nil {
+			return err
+		}
+		s.cfg.Audit.Append(tx, entry)
+		return rm.remove(tx, v)
+	})
+	if err == nil {
+		s.wakeJobs()
+	}
+	return err
+}
+
+// vaultOfEntry returns the path of the vault that an index key is about, below
+// its group.
+func vaultOfEntry(key []byte) string {
+	elements, err := tuple.Decode(key)
+	if err != nil || len(elements) == 0 {
+		return ""
+	}
+	return "providers/Microsoft.KeyVault/vaults/" + elements[len(elements)-1].String
+}
+
+func (s *Service) removeGroup(ctx context.Context, job *Job) error {
+	now := s.now()
+	key := groupKey(job.SubscriptionID, job.Group)
+	return s.cfg.Store.Update(ctx, func(tx store.Tx) error {
+		have, err := s.jobIn(tx, job.ID)
+		if err != nil || have == nil || have.Done() {
+			return err
+		}
+		group, err := s.groupIn(tx, key)
+		if err != nil {
+			return err
+		}
+		if group != nil && group.Job == job.ID {
+			tx.Delete(key)
+		}
+		return s.finish(tx, job, now)
+	})
+}
