@@ -1,0 +1,228 @@
+package identity
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/openkeyvault/openkeyvault/internal/store"
+)
+
+// signingBits is the size of the RSA keys that sign tokens.
+const signingBits = 2048
+
+// signing is the keys of the token service.
+type signing struct {
+	ready chan struct{} // closed once keys or failed is set
+	// failed is why there are no keys. It is written before ready is closed.
+	failed error
+	keys   atomic.Pointer[keySet]
+}
+
+// keySet is one immutable state of the keys. The last one signs; all of them
+// verify.
+type keySet struct {
+	revision store.Revision
+	keys     []signingKey
+}
+
+type signingKey struct {
+	id      string
+	private *rsa.PrivateKey
+	signer  jose.Signer
+}
+
+func (k *keySet) find(id string) *signingKey {
+	if k == nil {
+		return nil
+	}
+	i := slices.IndexFunc(k.keys, func(key signingKey) bool { return key.id == id })
+	if i < 0 {
+		return nil
+	}
+	return &k.keys[i]
+}
+
+// keysRecord is the keys as they are stored.
+type keysRecord struct {
+	Keys []keyRecord `json:"keys"`
+}
+
+type keyRecord struct {
+	PKCS8   []byte    `json:"pkcs8"`
+	Created time.Time `json:"created"`
+}
+
+// Start loads the keys that sign tokens. If there are none, it has one made in
+// the background until ctx ends, and only what needs it waits.
+func (s *Service) Start(ctx context.Context) error {
+	keys, err := s.loadKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if keys != nil {
+		s.signing.keys.Store(keys)
+		close(s.signing.ready)
+		return nil
+	}
+	go func() {
+		defer close(s.signing.ready)
+		if s.signing.failed = s.makeKey(ctx); s.signing.failed != nil && ctx.Err() == nil {
+			s.cfg.Logger.Error("making the key that signs tokens", "error", s.signing.failed)
+		}
+	}()
+	return nil
+}
+
+// loadKeys returns the stored keys, or nil.
+func (s *Service) loadKeys(ctx context.Context) (*keySet, error) {
+	var set *keySet
+	err := s.cfg.Store.View(ctx, func(v store.View) error {
+		recs, err := v.Get(tokenKeysKey)
+		if err != nil || !recs[0].Exists() {
+			return err
+		}
+		set, err = s.openKeys(recs[0])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("loading the keys that sign tokens: %w", err)
+	}
+	return set, nil
+}
+
+func (s *Service) openKeys(rec store.Record) (*keySet, error) {
+	var stored keysRecord
+	if err := s.open(tokenKeysKey, rec, &stored); err != nil {
+		return nil, err
+	}
+	set := &keySet{revision: rec.Revision}
+	for _, k := range stored.Keys {
+		parsed, err := x509.ParsePKCS8PrivateKey(k.PKCS8)
+		clear(k.PKCS8)
+		private, ok := parsed.(*rsa.PrivateKey)
+		if err != nil || !ok {
+			return nil, errors.New("a key that signs tokens cannot be read")
+		}
+		key, err := newSigningKey(private)
+		if err != nil {
+			return nil, err
+		}
+		set.keys = append(set.keys, key)
+	}
+	if len(set.keys) == 0 {
+		return nil, errors.New("the record of the keys that sign tokens has none")
+	}
+	return set, nil
+}
+
+// makeKey makes the first key, unless another process was faster.
+func (s *Service) makeKey(ctx context.Context) error {
+	private, err := rsa.GenerateKey(rand.Reader, signingBits)
+	if err != nil {
+		return err
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return err
+	}
+	defer clear(encoded)
+	record := keysRecord{Keys: []keyRecord{{encoded, s.cfg.Now().UTC()}}}
+	err = s.cfg.Store.Update(ctx, func(tx store.Tx) error {
+		recs, err := tx.Get(tokenKeysKey)
+		if err != nil || recs[0].Exists() {
+			return err
+		}
+		return s.put(tx, tokenKeysKey, record)
+	})
+	if err != nil {
+		return err
+	}
+	keys, err := s.loadKeys(ctx)
+	if err == nil {
+		s.signing.keys.Store(keys)
+	}
+	return err
+}
+
+// newSigningKey names the key by its thumbprint (RFC 7638).
+func newSigningKey(private *rsa.PrivateKey) (signingKey, error) {
+	public := jose.JSONWebKey{Key: &private.PublicKey}
+	thumbprint, err := public.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return signingKey{}, fmt.Errorf("naming a key that signs tokens: %w", err)
+	}
+	key := signingKey{id: base64.RawURLEncoding.EncodeToString(thumbprint), private: private}
+	// Entra ID's tokens of version 1.0 carry the key's id twice.
+	options := (&jose.SignerOptions{}).WithType("JWT").WithHeader("x5t", key.id)
+	key.signer, err = jose.NewSigner(jose.SigningKey{
+		Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: private, KeyID: key.id},
+	}, options)
+	return key, err
+}
+
+// currentKeys waits for the keys.
+func (s *Service) currentKeys(ctx context.Context) (*keySet, error) {
+	select {
+	case <-s.signing.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	keys := s.signing.keys.Load()
+	if keys == nil {
+		return nil, fmt.Errorf("there is no key that signs tokens: %w", s.signing.failed)
+	}
+	return keys, nil
+}
+
+// keyByID returns a key for verification, or nil. A key that is not known may be
+// one that another process has made since, so the store is asked.
+func (s *Service) keyByID(ctx context.Context, id string) (*signingKey, error) {
+	keys, err := s.currentKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if key := keys.find(id); key != nil {
+		return key, nil
+	}
+	var stored store.Record
+	err = s.cfg.Store.View(ctx, func(v store.View) error {
+		recs, err := v.Get(tokenKeysKey)
+		if err == nil {
+			stored = recs[0]
+		}
+		return err
+	})
+	if err != nil || stored.Revision == keys.revision {
+		return nil, err
+	}
+	if keys, err = s.openKeys(stored); err != nil {
+		return nil, err
+	}
+	s.signing.keys.Store(keys)
+	return keys.find(id), nil
+}
+
+// PublicKeys returns the keys with which anybody can verify the tokens, in the
+// form of RFC 7517.
+func (s *Service) PublicKeys(ctx context.Context) (jose.JSONWebKeySet, error) {
+	keys, err := s.currentKeys(ctx)
+	if err != nil {
+		return jose.JSONWebKeySet{}, err
+	}
+	var set jose.JSONWebKeySet
+	for _, k := range keys.keys {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: &k.private.PublicKey, KeyID: k.id, Use: "sig", Algorithm: string(jose.RS256)})
+	}
+	return set, nil
+}

@@ -1,0 +1,96 @@
+package identity
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/openkeyvault/openkeyvault/internal/access"
+)
+
+// maxToken bounds a bearer token: ours have about one kilobyte.
+const maxToken = 16 << 10
+
+// tokenDigest stands for a token in memory, so that the token need not.
+type tokenDigest [sha256.Size]byte
+
+// verifiedToken is what stays of a token whose signature and issuer were found
+// right. Its times and its audience are looked at on each use.
+type verifiedToken struct {
+	caller             access.Caller
+	audience           string
+	notBefore, expires time.Time
+}
+
+// Verify returns who sends a bearer token to the plane. The token must be signed
+// by a key of this service, have its issuer, an audience of the plane, and be
+// within its time. A token that is not believed gives a *fault.Error of kind
+// Unauthenticated in the plane's own words.
+func (s *Service) Verify(ctx context.Context, plane Plane, bearer string) (access.Caller, error) {
+	if len(bearer) > maxToken {
+		return access.Caller{}, malformed(plane)
+	}
+	digest := tokenDigest(sha256.Sum256([]byte(bearer)))
+	token, known := s.verified.Get(digest)
+	if !known {
+		c, err := s.verifySignature(ctx, plane, bearer)
+		if err != nil {
+			return access.Caller{}, err
+		}
+		if want := s.Issuer(c.Tenant); c.Issuer != want || c.Tenant == "" || c.Object == "" {
+			return access.Caller{}, wrongIssuer(plane, want, c.Issuer)
+		}
+		token = verifiedToken{c.caller(), c.Audience, time.Unix(c.NotBefore, 0), time.Unix(c.Expires, 0)}
+	}
+	now := s.cfg.Now()
+	switch {
+	case !now.Before(token.expires):
+		s.verified.Delete(digest)
+		return access.Caller{}, expired(plane, token.expires, now)
+	case now.Before(token.notBefore):
+		return access.Caller{}, notYetValid(plane, token.notBefore, now)
+	case !s.audiences[plane][foldAudience(token.audience)]:
+		return access.Caller{}, wrongAudience(plane, s.cfg.Audiences[plane], token.audience)
+	}
+	if !known {
+		s.verified.Put(digest, token)
+	}
+	return token.caller, nil
+}
+
+// verifySignature returns the claims of a token that one of our keys has signed.
+func (s *Service) verifySignature(ctx context.Context, plane Plane, bearer string) (*claims, error) {
+	// Only the compact form, only RS256: what else the library can do is not
+	// asked of it.
+	jws, err := jose.ParseSignedCompact(bearer, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		if unsigned(bearer) {
+			return nil, badSignature(plane)
+		}
+		return nil, malformed(plane)
+	}
+	key, err := s.keyByID(ctx, jws.Signatures[0].Protected.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	if key == nil {
+		return nil, badSignature(plane)
+	}
+	payload, err := jws.Verify(&key.private.PublicKey)
+	if err != nil {
+		return nil, badSignature(plane)
+	}
+	c := new(claims)
+	if err := json.Unmarshal(payload, c); err != nil {
+		return nil, malformed(plane)
+	}
+	return c, nil
+}
+
+// unsigned reports whether the text has the form of a token, which then has
+// another algorithm than ours or none.
+func unsigned(bearer string) bool { return strings.Count(bearer, ".") == 2 }
