@@ -14,8 +14,9 @@ const (
 	// KeyVault20260201 and later make role assignments the default of a new
 	// vault.
 	KeyVault20260201 = "2026-02-01"
-	// KeyVaultLatest is the newest stable version.
-	KeyVaultLatest = KeyVault20260201
+	// KeyVaultLatest is the newest stable version. What it adds is about managed
+	// HSMs.
+	KeyVaultLatest = "2026-05-15"
 )
 
 // KeyVaultVersions returns every api-version of Microsoft.KeyVault, oldest
@@ -25,7 +26,7 @@ func KeyVaultVersions() []string {
 		KeyVault20150601, KeyVault20161001, KeyVault20180214, KeyVault20190901,
 		"2020-04-01-preview", KeyVault20210401Preview, KeyVault20210601Preview,
 		"2021-10-01", "2021-11-01-preview", "2022-07-01", "2022-11-01",
-		"2023-02-01", "2023-07-01", "2024-11-01", "2025-05-01", KeyVault20260201,
+		"2023-02-01", "2023-07-01", "2024-11-01", "2025-05-01", KeyVault20260201, KeyVaultLatest,
 	}
 }
 

@@ -1,0 +1,124 @@
+"""Two vaults with secrets and keys; delete, list deleted, recover and purge of
+each kind; the group deleted at the end: through today's libraries.
+
+Prints one line for each thing that was seen to be so, and DONE at the end.
+"""
+import os
+
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.identity import DefaultAzureCredential
+from azure.keyvault.keys import KeyClient
+from azure.keyvault.secrets import SecretClient
+from azure.mgmt.keyvault import KeyVaultManagementClient
+from azure.mgmt.resource.resources import ResourceManagementClient
+
+TENANT = os.environ['AZURE_TENANT_ID']
+SUBSCRIPTION = os.environ['AZURE_SUBSCRIPTION_ID']
+GROUP = 'today-group'
+FIRST, SECOND = 'today-one', 'today-two'
+
+
+def saw(what):
+    print('ok', what, flush=True)
+
+
+def refused(status, code, call, *args, **kwargs):
+    try:
+        call(*args, **kwargs)
+    except HttpResponseError as e:
+        assert e.status_code == status, (e.status_code, str(e))
+        assert e.error and e.error.code == code, str(e)
+        return
+    raise AssertionError('not refused')
+
+
+credential = DefaultAzureCredential()
+resources = ResourceManagementClient(credential, SUBSCRIPTION)
+resources.resource_groups.create_or_update(GROUP, {'location': 'westeurope'})
+assert resources.resource_groups.check_existence(GROUP)
+management = KeyVaultManagementClient(credential, SUBSCRIPTION)
+everything = {'keys': ['all', 'purge'], 'secrets': ['all', 'purge'], 'certificates': ['all']}
+for name in (FIRST, SECOND):
+    made = management.vaults.begin_create_or_update(GROUP, name, {
+        'location': 'westeurope',
+        'properties': {
+            'sku': {'family': 'A', 'name': 'standard'},
+            'tenantId': TENANT,
+            'enableRbacAuthorization': False,
+            'accessPolicies': [{'tenantId': TENANT, 'objectId': os.environ['AZURE_CLIENT_OID'], 'permissions': everything}],
+        },
+    }).result()
+    assert made.properties.vault_uri == 'https://%s.vault.azure.net/' % name, made.properties.vault_uri
+assert {FIRST, SECOND} <= {v.name for v in management.vaults.list_by_subscription()}
+assert {FIRST, SECOND} == {v.name for v in management.vaults.list_by_resource_group(GROUP)}
+saw('two vaults')
+
+for name in (FIRST, SECOND):
+    url = 'https://%s.vault.azure.net' % name
+    secrets, keys = SecretClient(url, credential), KeyClient(url, credential)
+    secrets.set_secret('database', 'hunter2 in ' + name, content_type='text/plain', tags={'a': 'b'})
+    got = secrets.get_secret('database')
+    assert got.value == 'hunter2 in ' + name and got.properties.tags == {'a': 'b'}
+    secrets.update_secret_properties('database', got.properties.version, enabled=False)
+    refused(403, 'Forbidden', secrets.get_secret, 'database')
+    secrets.update_secret_properties('database', got.properties.version, enabled=True)
+    for i in range(27):
+        secrets.set_secret('many-%02d' % i, 'x')
+    assert len(list(secrets.list_properties_of_secrets())) == 28
+    saw('secrets of ' + name)
+
+    rsa = keys.create_rsa_key('rsa', size=3072)
+    assert len(rsa.key.n) == 384 and rsa.key_operations
+    for curve in ('P-256', 'P-384', 'P-521', 'P-256K'):
+        ec = keys.create_ec_key('ec-' + curve, curve=curve)
+        assert ec.key.crv == curve, ec.key.crv
+    assert keys.get_key('rsa').id == rsa.id
+    keys.create_rsa_key('rsa', size=2048)
+    assert len(list(keys.list_properties_of_key_versions('rsa'))) == 2
+    assert len(list(keys.list_properties_of_keys())) == 5
+    saw('keys of ' + name)
+
+    deleted = secrets.begin_delete_secret('database').result()
+    assert deleted.scheduled_purge_date and deleted.recovery_id
+    try:
+        secrets.get_secret('database')
+        raise AssertionError('a deleted secret was answered')
+    except ResourceNotFoundError:
+        pass
+    refused(409, 'Conflict', secrets.set_secret, 'database', 'again')
+    assert [s.name for s in secrets.list_deleted_secrets()] == ['database']
+    secrets.begin_recover_deleted_secret('database').wait()
+    assert secrets.get_secret('database').value == 'hunter2 in ' + name
+    secrets.begin_delete_secret('database').wait()
+    secrets.purge_deleted_secret('database')
+    assert list(secrets.list_deleted_secrets()) == []
+    saw('life of a secret of ' + name)
+
+    keys.begin_delete_key('rsa').wait()
+    assert [k.name for k in keys.list_deleted_keys()] == ['rsa']
+    keys.begin_recover_deleted_key('rsa').wait()
+    assert len(keys.get_key('rsa').key.n) == 256
+    keys.begin_delete_key('rsa').wait()
+    keys.purge_deleted_key('rsa')
+    assert list(keys.list_deleted_keys()) == []
+    saw('life of a key of ' + name)
+
+management.vaults.delete(GROUP, FIRST)
+assert FIRST in [v.name for v in management.vaults.list_deleted()]
+assert management.vaults.get_deleted(FIRST, 'westeurope').properties.deletion_date
+management.vaults.begin_create_or_update(GROUP, FIRST, {
+    'location': 'westeurope',
+    'properties': {'createMode': 'recover', 'tenantId': TENANT, 'sku': {'family': 'A', 'name': 'standard'}},
+}).result()
+assert len(list(SecretClient('https://%s.vault.azure.net' % FIRST, credential).list_properties_of_secrets())) == 27
+saw('recovered vault')
+management.vaults.delete(GROUP, SECOND)
+management.vaults.begin_purge_deleted(SECOND, 'westeurope').wait()
+assert SECOND not in [v.name for v in management.vaults.list_deleted()]
+saw('purged vault')
+
+resources.resource_groups.begin_delete(GROUP).wait()
+assert not resources.resource_groups.check_existence(GROUP)
+assert FIRST in [v.name for v in management.vaults.list_deleted()]
+saw('deleted group')
+print('DONE')
