@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync"
 	"time"
 )
 
@@ -14,8 +15,30 @@ import (
 const graceTime = 10 * time.Second
 
 // runChild runs the command and returns its exit status, as a shell would: 128
-// and the signal's number when a signal ended it.
+// and the signal's number when a signal ended it. A child whose vault has failed
+// is told to end.
 func (in *instance) runChild(ctx context.Context) (int, error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var failed error
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case failed = <-in.failed:
+			end()
+		case <-ctx.Done():
+		}
+	})
+	status, err := in.waitForChild(ctx)
+	end()
+	watch.Wait()
+	if err == nil {
+		err = failed
+	}
+	return status, err
+}
+
+func (in *instance) waitForChild(ctx context.Context) (int, error) {
 	name, args := in.opts.Command[0], in.opts.Command[1:]
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = in.environment.Apply(in.opts.Environ)
@@ -33,7 +56,7 @@ func (in *instance) runChild(ctx context.Context) (int, error) {
 	switch {
 	case errors.As(err, &exit):
 		return exitStatus(exit.ProcessState), nil
-	case errors.Is(err, exec.ErrNotFound):
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		return 127, fmt.Errorf("%s: command not found", name)
 	case errors.Is(err, os.ErrPermission):
 		return 126, fmt.Errorf("%s: permission denied", name)

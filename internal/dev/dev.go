@@ -12,7 +12,6 @@ package dev
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -68,13 +67,13 @@ const shutdownTime = 5 * time.Second
 
 // instance is one run.
 type instance struct {
-	opts    Options
-	dir     string // temporary, or in the data directory: CA bundle, trust store
-	hosts   httpx.Hosts
-	ca      *devca.Authority
-	srv     *server.Server
-	secret  identity.Secret // of the owner's application; new in each run
-	address net.Addr
+	opts     Options
+	dir      string // temporary, or in the data directory: CA bundle, trust store
+	hosts    httpx.Hosts
+	ca       *devca.Authority
+	listener net.Listener
+	srv      *server.Server
+	secret   identity.Secret // of the owner's application; new in each run
 
 	proxy            *url.URL // with its credential
 	identityEndpoint string
@@ -129,7 +128,7 @@ func (o *Options) check() error {
 // start brings everything up in the order in which the parts need each other.
 func (in *instance) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		in.makeDir, in.makeHosts, in.makeAuthority, in.serve, in.populate, in.serveProxy, in.serveManagedIdentity, in.makeEnvironment, in.writeEnvFile,
+		in.makeDir, in.makeHosts, in.makeAuthority, in.open, in.populate, in.serve, in.serveProxy, in.serveManagedIdentity, in.makeEnvironment, in.writeEnvFile,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -185,14 +184,15 @@ func (in *instance) makeAuthority(context.Context) (err error) {
 	return err
 }
 
-// serve opens the data and the HTTPS listener. Nothing is answered before the
-// listener is served, which is after populate.
-func (in *instance) serve(ctx context.Context) error {
-	ln, err := net.Listen("tcp", in.opts.Listen)
-	if err != nil {
+// open opens the data and the HTTPS listener. Whoever connects waits: nothing is
+// answered before serve, which is after populate, because until then the secret
+// of an earlier run is right and vaults are missing.
+func (in *instance) open(ctx context.Context) error {
+	var err error
+	if in.listener, err = net.Listen("tcp", in.opts.Listen); err != nil {
 		return fmt.Errorf("%w; choose another address with --listen", err)
 	}
-	in.address = ln.Addr()
+	in.atClose(func() { in.listener.Close() })
 	in.srv, err = server.Open(ctx, server.Config{
 		Data:           server.DataConfig{Dir: in.opts.DataDir},
 		Hosts:          in.hosts,
@@ -205,7 +205,7 @@ func (in *instance) serve(ctx context.Context) error {
 		Logger:         in.opts.Logger,
 	})
 	if err != nil {
-		return errors.Join(err, ln.Close())
+		return err
 	}
 	in.atClose(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
@@ -214,7 +214,11 @@ func (in *instance) serve(ctx context.Context) error {
 			in.opts.Logger.Error("shutting down", "error", err)
 		}
 	})
-	in.background("HTTPS listener", func() error { return in.srv.Serve(ln) })
+	return nil
+}
+
+func (in *instance) serve(context.Context) error {
+	in.background("HTTPS listener", func() error { return in.srv.Serve(in.listener) })
 	return nil
 }
 
@@ -228,4 +232,4 @@ func (in *instance) background(what string, run func() error) {
 	}()
 }
 
-func (in *instance) port() int { return in.address.(*net.TCPAddr).Port }
+func (in *instance) port() int { return in.listener.Addr().(*net.TCPAddr).Port }

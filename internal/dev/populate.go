@@ -57,7 +57,11 @@ func (in *instance) populate(ctx context.Context) error {
 		}
 	}
 	for _, name := range append([]string{VaultName}, in.opts.Vaults...) {
-		if err := in.ensureVault(ctx, ownGroup, name); err != nil {
+		err := in.ensureVault(ctx, ownGroup, name)
+		if fault.KindOf(err) == fault.Conflict {
+			// Only a vault that runs can recover it.
+			in.opts.Logger.Warn("the vault was deleted in an earlier run; recover or purge it", "vault", name)
+		} else if err != nil {
 			return fmt.Errorf("vault %s: %w", name, err)
 		}
 	}

@@ -40,7 +40,7 @@ const (
 type secretHash struct {
 	Salt       []byte `json:"salt"`
 	Iterations int    `json:"iterations"`
-	Sum        []byte `json:"sum"` // PBKDF2-HMAC-SHA256 (RFC 8018), 32 bytes
+	Sum        []byte `json:"sum"` // PBKDF2-HMAC-SHA256 (RFC 8018) of the secret's SHA-256, 32 bytes
 }
 
 func (s *Service) hash(ctx context.Context, secret Secret) (secretHash, error) {
@@ -76,5 +76,8 @@ func (s *Service) derive(ctx context.Context, h secretHash, secret Secret) ([]by
 			return nil, ctx.Err()
 		}
 	}
-	return pbkdf2.Key(sha256.New, string(secret.Reveal()), h.Salt, h.Iterations, sha256.Size)
+	// HMAC takes a key for the same as that key with zero bytes after it, and a
+	// long key for the same as its hash. Secrets that differ must not be the same.
+	digest := sha256.Sum256(secret.Reveal())
+	return pbkdf2.Key(sha256.New, string(digest[:]), h.Salt, h.Iterations, sha256.Size)
 }

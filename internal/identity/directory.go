@@ -63,8 +63,7 @@ func (s *Service) EnsureTenant(ctx context.Context, t Tenant) error {
 // by id, by domain, or as "common" and "organizations", which mean the first. Its
 // error is an *Error when there is none.
 func (s *Service) FindTenant(ctx context.Context, segment string) (Tenant, error) {
-	segment = strings.ToLower(segment)
-	anyTenant := segment == "common" || segment == "organizations"
+	anyTenant := strings.EqualFold(segment, "common") || strings.EqualFold(segment, "organizations")
 	if !anyTenant && !IsGUID(segment) && !isDomain(segment) {
 		return Tenant{}, tenantMalformed(segment)
 	}

@@ -42,12 +42,20 @@ func openTest(t *testing.T, data DataConfig) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	populate(t, s, identity.GivenSecret(testSecret))
+	return s
+}
+
+// populate makes the tenant, its owner and the vault.
+func populate(t *testing.T, s *Server, secret identity.Secret) {
+	t.Helper()
+	ctx := t.Context()
 	for _, step := range []func() error{
 		func() error {
 			return s.Identity().EnsureTenant(ctx, identity.Tenant{ID: testTenant, Domain: "unit.onmicrosoft.com", Name: "unit"})
 		},
 		func() error {
-			return s.Identity().EnsureApplication(ctx, identity.Application{ClientID: testClient, ObjectID: testOwner, TenantID: testTenant, Name: "owner"}, identity.GivenSecret(testSecret))
+			return s.Identity().EnsureApplication(ctx, identity.Application{ClientID: testClient, ObjectID: testOwner, TenantID: testTenant, Name: "owner"}, secret)
 		},
 		func() error {
 			return s.Resources().Bootstrap(ctx, resource.Bootstrap{
@@ -67,5 +75,4 @@ func openTest(t *testing.T, data DataConfig) *Server {
 			t.Fatal(err)
 		}
 	}
-	return s
 }

@@ -76,11 +76,12 @@ type openIDConfiguration struct {
 func (p *Plane) configuration(f form) func(*httpx.Exchange) error {
 	return func(x *httpx.Exchange) error {
 		segment, oauth, keys := x.Params["tenant"], "/oauth2", "/discovery/keys"
+		var tenant identity.Tenant
 		if f == formADFS {
 			segment = "adfs"
 		} else {
-			tenant, err := p.Identity.FindTenant(x.Context(), segment)
-			if err != nil {
+			var err error
+			if tenant, err = p.Identity.FindTenant(x.Context(), segment); err != nil {
 				return err
 			}
 			if strings.EqualFold(segment, tenant.Domain) {
@@ -93,8 +94,8 @@ func (p *Plane) configuration(f form) func(*httpx.Exchange) error {
 		base := x.Site.LoginURL() + "/" + url.PathEscape(segment)
 		issuer := base // clients want their authority's host in it
 		switch f {
-		case formV1:
-			issuer = p.Identity.Issuer(segment)
+		case formV1: // for those who verify: what the tokens say
+			issuer = p.Identity.Issuer(tenant.ID)
 		case formV2:
 			issuer = base + "/v2.0"
 		}

@@ -79,6 +79,9 @@ func readForm(x *httpx.Exchange) (url.Values, error) {
 // credentials takes the request apart. Fields that are not needed are ignored,
 // because clients tell of themselves in fields as well.
 func credentials(x *httpx.Exchange, f form, fields url.Values) (req identity.ClientCredentials, withScope bool, err error) {
+	if err := checkRepeated(fields); err != nil {
+		return req, false, err
+	}
 	switch grant := fields.Get("grant_type"); grant {
 	case "client_credentials":
 	case "":
@@ -108,6 +111,21 @@ func credentials(x *httpx.Exchange, f form, fields url.Values) (req identity.Cli
 	}
 	req.Resource, err = resourceOf(fields.Get("scope"))
 	return req, true, err
+}
+
+// checkRepeated refuses a field that is given twice and differs, which whoever
+// stands between the client and us could understand in the other way. Some old
+// clients repeat themselves.
+func checkRepeated(fields url.Values) error {
+	for _, name := range []string{"grant_type", "client_id", "client_secret", "scope", "resource"} {
+		for _, value := range fields[name] {
+			if value != fields[name][0] {
+				return invalid(9000411, identity.InvalidRequest,
+					"The request is not properly formatted. The parameter '%s' is duplicated.", name)
+			}
+		}
+	}
+	return nil
 }
 
 // resourceOf returns the resource that a scope is about. The scopes of OpenID

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/api/arm"
+	"github.com/openkeyvault/openkeyvault/keyvault"
+	"github.com/openkeyvault/openkeyvault/management"
+)
+
+// need is what an operation on the data plane needs: a permission of an access
+// policy, or the least of Azure's roles that has it.
+type need struct {
+	noun       string // secret or key
+	permission string
+	role       string
+}
+
+// Roles of Azure for the data plane.
+const (
+	roleSecretsUser    = "Key Vault Secrets User"
+	roleSecretsOfficer = "Key Vault Secrets Officer"
+	roleCryptoUser     = "Key Vault Crypto User"
+	roleCryptoOfficer  = "Key Vault Crypto Officer"
+)
+
+// needs are those of the methods of keyvault.Client that commands use.
+var needs = map[string]need{
+	"SetSecret":            {"secret", "set", roleSecretsOfficer},
+	"GetSecret":            {"secret", "get", roleSecretsUser},
+	"ListSecrets":          {"secret", "list", roleSecretsUser},
+	"ListSecretVersions":   {"secret", "list", roleSecretsUser},
+	"DeleteSecret":         {"secret", "delete", roleSecretsOfficer},
+	"ListDeletedSecrets":   {"secret", "list", roleSecretsUser},
+	"RecoverDeletedSecret": {"secret", "recover", roleSecretsOfficer},
+	"PurgeDeletedSecret":   {"secret", "purge", roleSecretsOfficer},
+	"CreateKey":            {"key", "create", roleCryptoOfficer},
+	"GetKey":               {"key", "get", roleCryptoUser},
+	"ListKeys":             {"key", "list", roleCryptoUser},
+	"ListKeyVersions":      {"key", "list", roleCryptoUser},
+	"DeleteKey":            {"key", "delete", roleCryptoOfficer},
+	"ListDeletedKeys":      {"key", "list", roleCryptoUser},
+	"RecoverDeletedKey":    {"key", "recover", roleCryptoOfficer},
+	"PurgeDeletedKey":      {"key", "purge", roleCryptoOfficer},
+}
+
+// dataHint returns the likely way out of a vault's refusal.
+func dataHint(e *keyvault.Error) string {
+	need := needs[e.Operation]
+	switch {
+	case e.Code == "VaultNotFound":
+		return "okv vault list shows the vaults of the subscription"
+	case keyvault.IsNotFound(e) && strings.Contains(e.Operation, "Deleted"):
+		return fmt.Sprintf("okv %s list-deleted %s shows those that are deleted", need.noun, vaultFlags(e))
+	case keyvault.IsNotFound(e):
+		return fmt.Sprintf("okv %s list %[2]s shows those that exist, okv %[1]s list-deleted %[2]s those that are deleted", need.noun, vaultFlags(e))
+	case keyvault.IsForbidden(e):
+		return forbiddenHint(e, need)
+	case keyvault.IsDeletedButRecoverable(e):
+		return fmt.Sprintf("bring it back with okv %s recover, or free its name with okv %[1]s purge", need.noun)
+	case keyvault.IsUnauthorized(e):
+		return credentialHint()
+	}
+	return unavailableHint(e.StatusCode)
+}
+
+func forbiddenHint(e *keyvault.Error, need need) string {
+	switch e.InnerCode {
+	case api.InnerForbiddenByRBAC:
+		return fmt.Sprintf("this needs the role %q or one with its permissions: "+
+			"az role assignment create --role %[1]q --assignee OBJECT_ID --scope VAULT_ID", need.role)
+	case api.InnerForbiddenByPolicy, api.InnerAccessDenied:
+		return fmt.Sprintf("this needs the permission %ss/%s: az keyvault set-policy --name VAULT --object-id OBJECT_ID --%[1]s-permissions %[2]s",
+			need.noun, need.permission)
+	case api.InnerForbiddenByFirewall, api.InnerForbiddenByConnection:
+		return "the vault's network rules do not admit this machine: az keyvault network-rule add"
+	case api.InnerSecretDisabled, api.InnerKeyDisabled:
+		return fmt.Sprintf("enable it with az keyvault %s set-attributes --enabled true", need.noun)
+	}
+	return ""
+}
+
+// managementHint returns the likely way out of a refusal of the management
+// plane.
+func managementHint(e *management.Error) string {
+	switch {
+	case e.Code == arm.CodeResourceGroupNotFound && e.Operation == "CreateOrUpdateVault":
+		return "--create-group makes it"
+	case e.Code == arm.CodeSubscriptionNotFound, e.Code == arm.CodeInvalidSubscriptionID:
+		return "check --subscription or AZURE_SUBSCRIPTION_ID"
+	case e.Operation == "GetVault" && management.IsNotFound(e):
+		return "okv vault list shows those that exist, okv vault list-deleted those that are deleted"
+	case management.IsForbidden(e):
+		return "this needs a role such as Key Vault Contributor: " +
+			"az role assignment create --role \"Key Vault Contributor\" --assignee OBJECT_ID --scope GROUP_ID"
+	case e.Operation == "CreateOrUpdateVault" && management.IsConflict(e):
+		return "if okv vault list-deleted shows it, bring it back with okv vault recover or free its name with okv vault purge"
+	case management.IsUnauthorized(e):
+		return credentialHint()
+	}
+	return unavailableHint(e.StatusCode)
+}
+
+func unavailableHint(status int) string {
+	switch status {
+	case http.StatusTooManyRequests:
+		return "try again later"
+	case http.StatusServiceUnavailable, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return "the service cannot answer now: try again later"
+	}
+	return ""
+}

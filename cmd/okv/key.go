@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/keyvault"
+)
+
+// protection is the value of --protection.
+type protection string
+
+const (
+	protectionSoftware protection = "software"
+	protectionHSM      protection = "hsm"
+)
+
+// hsmSuffix ends the types of keys that never leave an HSM.
+const hsmSuffix = "-HSM"
+
+func newKey() *cobra.Command {
+	keys := kind{
+		noun:     "key",
+		show:     ofVersion((*keyvault.Client).GetKey),
+		remove:   ofName((*keyvault.Client).DeleteKey),
+		recover:  ofName((*keyvault.Client).RecoverDeletedKey),
+		purge:    (*keyvault.Client).PurgeDeletedKey,
+		list:     listOf((*keyvault.Client).ListKeys),
+		versions: listOfName((*keyvault.Client).ListKeyVersions),
+		deleted:  listOf((*keyvault.Client).ListDeletedKeys),
+	}
+	return newObjects(keys, `key creates, shows and deletes keys, with the flags of az keyvault key. Private
+keys never leave the vault; -o json shows the public part as a JSON Web Key.`,
+		`  okv key create --vault-name dev --name signer --kty EC --curve P-256
+  okv key show --vault-name dev --name signer -o json
+  okv key list --vault-name dev`, newKeyCreate)
+}
+
+func newKeyCreate(g *group) *cobra.Command {
+	var name string
+	var size int32
+	var attributes attributeFlags
+	cmd := &cobra.Command{
+		Use:   "create",
+		Short: "Create a key, or give it a new version",
+		Long: `create makes a key inside the vault, as a new version that becomes the current
+one. It is RSA of 2048 bits unless the flags say otherwise, and EC with --curve.`,
+		Example: `  okv key create --vault-name dev --name wrapper --size 3072 --ops wrapKey unwrapKey
+  okv key create --vault-name dev --name signer --kty EC --curve P-256 --tags env=test
+  okv key create --vault-name dev --name vital --protection hsm --expires 2030-01-31`,
+		Args: noArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&name, "name", "n", "", "`NAME` of the key")
+	kty := choiceFlag(cmd, flags, "kty", "", "type of the key", "",
+		api.KeyTypeRSA, api.KeyTypeRSAHSM, api.KeyTypeEC, api.KeyTypeECHSM, api.KeyTypeOct, api.KeyTypeOctHSM)
+	flags.Int32Var(&size, "size", 0, "`BITS` of an RSA key: 2048, 3072 or 4096")
+	curve := choiceFlag(cmd, flags, "curve", "", "curve of an EC key", "",
+		api.CurveP256, api.CurveP384, api.CurveP521, api.CurveP256K)
+	ops := &choices[api.KeyOperation]{choices: []api.KeyOperation{
+		api.OperationEncrypt, api.OperationDecrypt, api.OperationSign, api.OperationVerify,
+		api.OperationWrapKey, api.OperationUnwrapKey, api.OperationImport, api.OperationExport,
+	}}
+	flags.Var(ops, "ops", "what the key may do, as many as follow: "+joined(ops.choices, ", "))
+	completeChoices(cmd, "ops", ops.choices)
+	protect := choiceFlag(cmd, flags, "protection", "p", "where the key lives; hsm needs a premium vault", "",
+		protectionSoftware, protectionHSM)
+	attributes.add(cmd)
+	mustExist(cmd.MarkFlagRequired("name"))
+
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		parameters := api.KeyCreateParameters{
+			Crv: curve.value, KeyOps: ops.values, Attributes: attributes.attributes(), Tags: attributes.tags,
+		}
+		var err error
+		if parameters.Kty, err = keyType(kty.value, curve.value, protect.value); err != nil {
+			return usageError{cmd, err}
+		}
+		if size != 0 {
+			parameters.KeySize = &size
+		}
+		client, err := g.client(cmd, g.newTarget(), g.collection())
+		if err != nil {
+			return err
+		}
+		return g.write(cmd)(client.CreateKey(cmd.Context(), name, parameters))
+	}
+	return cmd
+}
+
+// keyType returns the type of key that the flags mean.
+func keyType(kty api.KeyType, curve api.Curve, p protection) (api.KeyType, error) {
+	switch {
+	case kty == "" && curve != "":
+		kty = api.KeyTypeEC
+	case kty == "":
+		kty = api.KeyTypeRSA
+	}
+	hsm := strings.HasSuffix(string(kty), hsmSuffix)
+	switch {
+	case p == protectionSoftware && hsm:
+		return "", errors.New("--kty is a type for HSMs, which --protection software contradicts")
+	case p == protectionHSM && !hsm:
+		kty += hsmSuffix
+	}
+	return kty, nil
+}

@@ -1,0 +1,349 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openkeyvault/openkeyvault/api/arm"
+	"github.com/openkeyvault/openkeyvault/management"
+)
+
+// vaults are the flags of the command group for vaults.
+type vaults struct {
+	subscription string
+	output       *choice[format]
+}
+
+func newVault() *cobra.Command {
+	cmd := newGroup("vault", "Create, show, list and delete vaults",
+		`vault creates, shows, lists and deletes vaults, with the flags of az keyvault. It
+works in the subscription of --subscription, else of AZURE_SUBSCRIPTION_ID, which
+okv dev sets.`,
+		`  okv vault create --name orders --resource-group web --create-group --location westeurope
+  okv vault list
+  okv vault show --name orders -o json`)
+	v := &vaults{}
+	cmd.PersistentFlags().StringVar(&v.subscription, "subscription", "", "`ID` of the subscription (default AZURE_SUBSCRIPTION_ID)")
+	v.output = outputFlag(cmd)
+	cmd.AddCommand(v.newCreate(), v.newShow(), v.newList(), v.newDelete(), v.newListDeleted(), v.newRecover(), v.newPurge())
+	return cmd
+}
+
+// client returns the client of the subscription that the flags name.
+func (v *vaults) client(cmd *cobra.Command) (*connection, *management.Client, error) {
+	if v.subscription == "" {
+		v.subscription = os.Getenv("AZURE_SUBSCRIPTION_ID")
+	}
+	if v.subscription == "" {
+		return nil, nil, usageError{cmd, errors.New("which subscription? Give --subscription, or set AZURE_SUBSCRIPTION_ID")}
+	}
+	c, err := connect()
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := c.manager(v.subscription)
+	return c, client, err
+}
+
+func nameFlag(cmd *cobra.Command, name *string) {
+	cmd.Flags().StringVarP(name, "name", "n", "", "`NAME` of the vault")
+	mustExist(cmd.MarkFlagRequired("name"))
+}
+
+func groupFlag(cmd *cobra.Command, group *string, usage string) {
+	cmd.Flags().StringVarP(group, "resource-group", "g", "", usage)
+}
+
+func (v *vaults) newShow() *cobra.Command {
+	var name, group string
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Show a vault",
+		Example: `  okv vault show --name orders
+  okv vault show --name orders --resource-group web -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, client, err := v.client(cmd)
+			if err != nil {
+				return err
+			}
+			vault, err := find(cmd.Context(), client, group, name)
+			if err != nil {
+				return err
+			}
+			return v.write(cmd, vault)
+		},
+	}
+	nameFlag(cmd, &name)
+	groupFlag(cmd, &group, "resource `GROUP` of the vault, searched unless given")
+	return cmd
+}
+
+func (v *vaults) newList() *cobra.Command {
+	var group string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the vaults of the subscription, or of a resource group",
+		Example: `  okv vault list
+  okv vault list --resource-group web -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, client, err := v.client(cmd)
+			if err != nil {
+				return err
+			}
+			list := client.ListVaults(cmd.Context())
+			if group != "" {
+				list = client.ListVaultsByGroup(cmd.Context(), group)
+			}
+			return writeVaults(cmd, v.output.value, list, func(vault *arm.Vault) resource {
+				return resource{vault, vault.ID, []string{vault.Name, vault.Location, groupOf(vault.ID), uriOf(vault)}}
+			}, "NAME", "LOCATION", "RESOURCE GROUP", "URI")
+		},
+	}
+	groupFlag(cmd, &group, "list those of this resource `GROUP`")
+	return cmd
+}
+
+func (v *vaults) newDelete() *cobra.Command {
+	var name, group string
+	cmd := &cobra.Command{
+		Use:   "delete",
+		Short: "Delete a vault with all that it holds",
+		Long: `delete deletes a vault with all that it holds. Until it is purged it can be
+brought back with okv vault recover, and its name is taken.`,
+		Example: `  okv vault delete --name orders`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, client, err := v.client(cmd)
+			if err != nil {
+				return err
+			}
+			// The service takes the deletion of what is not there for a success.
+			vault, err := find(cmd.Context(), client, group, name)
+			if err != nil {
+				return err
+			}
+			return client.DeleteVault(cmd.Context(), groupOf(vault.ID), vault.Name)
+		},
+	}
+	nameFlag(cmd, &name)
+	groupFlag(cmd, &group, "resource `GROUP` of the vault, searched unless given")
+	return cmd
+}
+
+func (v *vaults) newListDeleted() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list-deleted",
+		Short:   "List the deleted vaults of the subscription",
+		Example: `  okv vault list-deleted`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, client, err := v.client(cmd)
+			if err != nil {
+				return err
+			}
+			return writeVaults(cmd, v.output.value, client.ListDeletedVaults(cmd.Context()), func(vault *arm.DeletedVault) resource {
+				p := deletedProperties(vault)
+				return resource{vault, p.VaultID, []string{
+					vault.Name, p.Location, groupOf(p.VaultID), formatInstant(p.DeletionDate), formatInstant(p.ScheduledPurgeDate),
+				}}
+			}, "NAME", "LOCATION", "RESOURCE GROUP", "DELETED", "PURGE DUE")
+		},
+	}
+}
+
+func (v *vaults) newRecover() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:     "recover",
+		Short:   "Bring a deleted vault back with all that it held",
+		Example: `  okv vault recover --name orders`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, client, err := v.client(cmd)
+			if err != nil {
+				return err
+			}
+			deleted, err := findDeleted(cmd.Context(), client, name)
+			if err != nil {
+				return err
+			}
+			subscription, err := client.GetSubscription(cmd.Context())
+			if err != nil {
+				return err
+			}
+			p := deletedProperties(deleted)
+			vault, err := client.RecoverDeletedVault(cmd.Context(), groupOf(p.VaultID), deleted.Name, p.Location, subscription.TenantID)
+			if err != nil {
+				return err
+			}
+			return v.write(cmd, vault)
+		},
+	}
+	nameFlag(cmd, &name)
+	return cmd
+}
+
+func (v *vaults) newPurge() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:     "purge",
+		Short:   "Destroy a deleted vault and all that it held for good",
+		Example: `  okv vault purge --name orders`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, client, err := v.client(cmd)
+			if err != nil {
+				return err
+			}
+			deleted, err := findDeleted(cmd.Context(), client, name)
+			if err != nil {
+				return err
+			}
+			return client.PurgeDeletedVault(cmd.Context(), deletedProperties(deleted).Location, deleted.Name)
+		},
+	}
+	nameFlag(cmd, &name)
+	return cmd
+}
+
+// find returns the vault of a name, in any group of the subscription unless one
+// is given.
+func find(ctx context.Context, client *management.Client, group, name string) (*arm.Vault, error) {
+	if group != "" {
+		return client.GetVault(ctx, group, name)
+	}
+	for r, err := range client.ListVaultResources(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if strings.EqualFold(r.Name, name) {
+			return client.GetVault(ctx, groupOf(r.ID), r.Name)
+		}
+	}
+	return nil, notFoundError(fmt.Sprintf("there is no vault %s in the subscription %s; "+
+		"okv vault list shows those that exist, okv vault list-deleted those that are deleted", name, client.SubscriptionID()))
+}
+
+func findDeleted(ctx context.Context, client *management.Client, name string) (*arm.DeletedVault, error) {
+	for vault, err := range client.ListDeletedVaults(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if strings.EqualFold(vault.Name, name) {
+			return &vault, nil
+		}
+	}
+	return nil, notFoundError(fmt.Sprintf("there is no deleted vault %s in the subscription %s; okv vault list-deleted shows those that there are",
+		name, client.SubscriptionID()))
+}
+
+// write describes a vault.
+func (v *vaults) write(cmd *cobra.Command, vault *arm.Vault) error {
+	if v.output.value == formatJSON {
+		d, err := newDocument(vault, map[string]string{"resourceGroup": groupOf(vault.ID)})
+		if err != nil {
+			return err
+		}
+		return writeJSON(cmd.OutOrStdout(), d)
+	}
+	return writeFields(cmd.OutOrStdout(), vaultFields(vault))
+}
+
+func vaultFields(vault *arm.Vault) []field {
+	p := vault.Properties
+	if p == nil {
+		p = &arm.VaultProperties{}
+	}
+	sku := ""
+	if p.SKU != nil {
+		sku = p.SKU.Name
+	}
+	access := fmt.Sprintf("access policies (%d)", len(p.AccessPolicies))
+	if p.EnableRBACAuthorization != nil && *p.EnableRBACAuthorization {
+		access = "role assignments"
+	}
+	retention := ""
+	if p.SoftDeleteRetentionInDays != nil {
+		retention = strconv.Itoa(int(*p.SoftDeleteRetentionInDays)) + " days"
+	}
+	purgeProtection := "no"
+	if p.EnablePurgeProtection != nil && *p.EnablePurgeProtection {
+		purgeProtection = "yes"
+	}
+	return []field{
+		{"Name", vault.Name},
+		{"URI", p.VaultURI},
+		{"ID", vault.ID},
+		{"Resource group", groupOf(vault.ID)},
+		{"Location", vault.Location},
+		{"Tenant", p.TenantID},
+		{"SKU", sku},
+		{"Access by", access},
+		{"Retention", retention},
+		{"Purge protection", purgeProtection},
+		{"State", p.ProvisioningState},
+		{"Tags", formatTags(vault.Tags)},
+	}
+}
+
+// resource is a vault in a list: itself, its resource id, and its row.
+type resource struct {
+	value any
+	id    string
+	row   []string
+}
+
+// writeVaults writes a list of vaults, live or deleted.
+func writeVaults[T any](cmd *cobra.Command, f format, list iter.Seq2[T, error], as func(*T) resource, header ...string) error {
+	documents, rows := []document{}, [][]string(nil)
+	for vault, err := range list {
+		if err != nil {
+			return err
+		}
+		r := as(&vault)
+		d, err := newDocument(r.value, map[string]string{"resourceGroup": groupOf(r.id)})
+		if err != nil {
+			return err
+		}
+		documents, rows = append(documents, d), append(rows, r.row)
+	}
+	if f == formatJSON {
+		return writeJSON(cmd.OutOrStdout(), documents)
+	}
+	return writeTable(cmd.OutOrStdout(), header, rows)
+}
+
+// groupOf returns the resource group in the id of a resource. The words of an
+// id compare without case.
+func groupOf(id string) string {
+	segments := strings.Split(id, "/")
+	for i, s := range segments {
+		if strings.EqualFold(s, "resourceGroups") && i+1 < len(segments) {
+			return segments[i+1]
+		}
+	}
+	return ""
+}
+
+func uriOf(vault *arm.Vault) string {
+	if vault.Properties == nil {
+		return ""
+	}
+	return vault.Properties.VaultURI
+}
+
+func deletedProperties(vault *arm.DeletedVault) *arm.DeletedVaultProperties {
+	if vault.Properties == nil {
+		return &arm.DeletedVaultProperties{}
+	}
+	return vault.Properties
+}
