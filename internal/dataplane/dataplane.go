@@ -149,7 +149,7 @@ func (p *plane) findVault(ctx context.Context, name string) (vault.Info, error) 
 func (p *plane) log(x *httpx.Exchange, started time.Time, code string, err error) {
 	level, ctx := slog.LevelInfo, x.Context()
 	cause := ""
-	if x.Status >= http.StatusInternalServerError && !isRefusal(err) {
+	if err != nil && !isRefusal(err) {
 		level, cause = slog.LevelError, err.Error()
 		if errors.Is(err, context.Canceled) {
 			level = slog.LevelInfo

@@ -64,6 +64,16 @@ func attributes(x *httpx.Exchange, o *vault.Object) *api.Attributes {
 	return a
 }
 
+// tags returns the tags of an object, or nil without any: whether it was given an
+// empty set of them or none is forgotten by the next answer, so no answer shows
+// it.
+func tags(o *vault.Object) map[string]string {
+	if len(o.Tags) == 0 {
+		return nil
+	}
+	return o.Tags
+}
+
 // deletion returns what the deleted form of an object adds. It is empty in a
 // vault without soft delete, where the object is gone.
 func deletion(x *httpx.Exchange, collection string, o *vault.Object) api.Deletion {

@@ -17,11 +17,10 @@ const (
 	hsmSuffix = "-HSM"
 )
 
-// Values of attributes.hsmPlatform.
-const (
-	platformSoftware = "0"
-	platformHSM      = "2"
-)
+// platformSoftware is the attributes.hsmPlatform of every key of this build: the
+// -HSM types are accepted, and nobody is told that there is hardware behind
+// them.
+const platformSoftware = "0"
 
 func (p *plane) createKey(x *httpx.Exchange) error {
 	var body api.KeyCreateParameters
@@ -234,9 +233,6 @@ func keyAttributes(x *httpx.Exchange, k *vault.Key) *api.Attributes {
 	}
 	if since(x, api.Version75Preview1) {
 		a.HSMPlatform = platformSoftware
-		if k.HSM {
-			a.HSMPlatform = platformHSM
-		}
 	}
 	return a
 }
@@ -253,7 +249,7 @@ func keyBundle(x *httpx.Exchange, k *vault.Key) api.KeyBundle {
 			Crv: writeCurve(x, k.Public.Curve), X: k.Public.X, Y: k.Public.Y,
 		},
 		Attributes: keyAttributes(x, k),
-		Tags:       k.Tags,
+		Tags:       tags(&k.Object),
 		Managed:    k.Managed,
 	}
 }
@@ -268,7 +264,7 @@ func keyItem(x *httpx.Exchange, k *vault.Key, version string) api.KeyItem {
 	return api.KeyItem{
 		KID:        objectID(x, keys, k.Name, version),
 		Attributes: keyAttributes(x, k),
-		Tags:       k.Tags,
+		Tags:       tags(&k.Object),
 		Managed:    k.Managed,
 	}
 }

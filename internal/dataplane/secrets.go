@@ -156,7 +156,7 @@ func secretBundle(x *httpx.Exchange, s *vault.Secret) api.SecretBundle {
 		ID:          objectID(x, secrets, s.Name, s.Version),
 		Managed:     s.Managed,
 		Attributes:  attributes(x, &s.Object),
-		Tags:        s.Tags,
+		Tags:        tags(&s.Object),
 	}
 }
 
@@ -172,7 +172,7 @@ func secretItem(x *httpx.Exchange, s *vault.Secret, version string) api.SecretIt
 		ID:          objectID(x, secrets, s.Name, version),
 		Managed:     s.Managed,
 		Attributes:  attributes(x, &s.Object),
-		Tags:        s.Tags,
+		Tags:        tags(&s.Object),
 	}
 }
 

@@ -113,7 +113,8 @@ func ClientAddress(r *http.Request) string {
 }
 
 // Query returns the first value of a query parameter whose name matches
-// without case, and whether it was given at all.
+// without case, and whether it was given at all. Of several spellings the exact
+// one counts, else the first in byte order.
 func Query(r *http.Request, name string) (string, bool) {
 	return lookup(r.URL.Query(), name)
 }
@@ -130,12 +131,16 @@ func lookup(values url.Values, name string) (string, bool) {
 	if v, ok := values[name]; ok {
 		return v[0], true
 	}
-	for key, v := range values {
-		if strings.EqualFold(key, name) {
-			return v[0], true
+	found, ok := "", false
+	for key := range values {
+		if strings.EqualFold(key, name) && (!ok || key < found) {
+			found, ok = key, true
 		}
 	}
-	return "", false
+	if !ok {
+		return "", false
+	}
+	return values[found][0], true
 }
 
 // Bearer returns the token of the Authorization header. ok is false when there

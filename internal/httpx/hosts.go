@@ -221,9 +221,11 @@ func (s Site) portSuffix() string {
 }
 
 // splitHost separates a Host header into lower-case host and port. Port 443
-// is dropped: it is the default of every URL that is rendered.
+// is dropped: it is the default of every URL that is rendered. Brackets stand
+// around an IPv6 address and around nothing else (RFC 3986, section 3.2.2).
 func splitHost(hostport string) (host, port string, ok bool) {
 	host = hostport
+	bracketed := strings.HasPrefix(hostport, "[")
 	if h, p, err := net.SplitHostPort(hostport); err == nil {
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n == 0 {
@@ -233,16 +235,19 @@ func splitHost(hostport string) (host, port string, ok bool) {
 		if n != 443 {
 			port = strconv.FormatUint(n, 10)
 		}
-	} else if inner, bracketed := strings.CutPrefix(host, "["); bracketed {
-		host = strings.TrimSuffix(inner, "]")
+	} else if bracketed {
+		var closed bool
+		if host, closed = strings.CutSuffix(host[1:], "]"); !closed {
+			return "", "", false
+		}
 	}
 	host = strings.ToLower(host)
 	if addr, err := netip.ParseAddr(host); err == nil {
 		// A zone is free text and would be rendered into URLs.
-		return host, port, addr.Zone() == ""
+		return host, port, addr.Zone() == "" && addr.Is6() == bracketed
 	}
 	host = strings.TrimSuffix(host, ".")
-	return host, port, validHost(host)
+	return host, port, !bracketed && validHost(host)
 }
 
 // labelBelow returns the single label that stands before suffix in host.

@@ -108,9 +108,9 @@ func (n *node) child(segment string) (*node, error) {
 // path, ok is false and allow is empty; when the path has other methods, ok is
 // false and allow lists them, sorted.
 //
-// A literal that completes the path hides what a parameter in its place could
-// mean, whatever the method: "/secrets/restore" is never the secret of that
-// name.
+// A literal that is the end of a pattern hides what a parameter in its place
+// could mean, whatever the method and whatever follows: with "/keys/restore"
+// among the patterns no path means a key of that name.
 func (r *Router) Match(method, escapedPath string) (route *Route, params Params, allow []string, ok bool) {
 	rest, found := strings.CutPrefix(escapedPath, "/")
 	if !found {
@@ -144,8 +144,10 @@ func (s *search) walk(n *node, segments []string) (exists bool) {
 	if err != nil {
 		return false
 	}
-	if next := n.literal[strings.ToLower(segment)]; next != nil && s.walk(next, segments[1:]) {
-		return true
+	if next := n.literal[strings.ToLower(segment)]; next != nil {
+		if exists := s.walk(next, segments[1:]); exists || next.routes != nil {
+			return exists
+		}
 	}
 	if n.param != nil && (segment != "" || n.param.optional) && s.walk(n.param, segments[1:]) {
 		if s.route != nil {

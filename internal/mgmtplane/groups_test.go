@@ -34,7 +34,7 @@ func TestLocationsAndProviders(t *testing.T) {
 	}
 	for _, path := range []string{sub + "/providers", sub + "/providers/Microsoft.KeyVault", sub + "/providers/microsoft.keyvault"} {
 		a = w.call("GET", path, "2021-04-01", "").is(200)
-		for _, want := range []string{`"namespace":"Microsoft.KeyVault"`, `"registrationState":"Registered"`, `"resourceType":"vaults"`, `"East US"`, `"apiVersions":["2026-02-01",`} {
+		for _, want := range []string{`"namespace":"Microsoft.KeyVault"`, `"registrationState":"Registered"`, `"resourceType":"vaults"`, `"East US"`, `"apiVersions":["2026-05-15","2026-02-01",`} {
 			if !strings.Contains(a.body, want) {
 				t.Errorf("%s lacks %s", path, want)
 			}

@@ -36,7 +36,7 @@ const (
 	kv     = "/providers/Microsoft.KeyVault"
 	alpha  = team + kv + "/vaults/alpha"
 	azure  = "management.azure.com"
-	latest = "2026-02-01"
+	latest = "2026-05-15"
 	core   = "2022-09-01"
 )
 

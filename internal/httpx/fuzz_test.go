@@ -1,0 +1,208 @@
+package httpx
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// FuzzRouterMatch checks what must hold of every path: what a match says of the
+// path is the path again, and what Allow promises is so.
+func FuzzRouterMatch(f *testing.F) {
+	for _, path := range []string{
+		"", "/", "//", "/secrets", "/secrets/", "/secrets/n", "/secrets/n/", "/secrets/n//", "/secrets/n/versions", "/secrets/restore", "/keys/restore/create",
+		"/keys/n//encrypt", "/keys/n/v/encrypt/", "/secrets/a%2Fb", "/secrets/%00%ff", "/secrets/%zz", "/subs/s/providers/Microsoft.KeyVault",
+		"/subs/s/providers/Microsoft.KeyVault/vaults", "/common/keys", "/SECRETS/N", "/%53ecrets", "/\u212aeys/n/", "/secrets/../keys",
+	} {
+		f.Add("GET", path)
+		f.Add("POST", path)
+	}
+	routes := testRoutes()
+	router := NewRouter(routes)
+	var methods []string
+	for _, r := range routes {
+		methods = append(methods, r.Method)
+	}
+	f.Fuzz(func(t *testing.T, method, path string) {
+		route, params, allow, ok := router.Match(method, path)
+		if !ok {
+			for _, m := range append(methods, method) {
+				if _, _, _, has := router.Match(m, path); has != slices.Contains(allow, m) {
+					t.Fatalf("%s %q is allowed %q; %s matches: %v", method, path, allow, m, has)
+				}
+			}
+			return
+		}
+		if route.Method != method || allow != nil {
+			t.Fatalf("%s %q is %s, allow %q", method, path, route.Name, allow)
+		}
+		meant, escaped := fill(route.Pattern, params)
+		said := segments(t, path)
+		if len(said) > len(meant)+1 || !slices.EqualFunc(trimEmpty(said), trimEmpty(meant), func(a, b segment) bool { return a.is(b) }) {
+			t.Fatalf("%s %q is %s with %q", method, path, route.Name, params)
+		}
+		again, same, _, ok := router.Match(method, escaped)
+		if !ok || again != route || !reflect.DeepEqual(same, params) {
+			t.Fatalf("%s %q is %s with %q; %q is %+v with %q", method, path, route.Name, params, escaped, again, same)
+		}
+	})
+}
+
+// segment is a decoded part of a path. A word of the pattern compares without
+// case, a parameter's value exactly.
+type segment struct {
+	text string
+	word bool
+}
+
+func (s segment) is(o segment) bool {
+	if s.word || o.word {
+		s.text, o.text = strings.ToLower(s.text), strings.ToLower(o.text)
+	}
+	return s.text == o.text
+}
+
+// fill returns the path that a pattern and its parameters make.
+func fill(pattern string, params Params) (parts []segment, escaped string) {
+	for p := range strings.SplitSeq(strings.TrimPrefix(pattern, "/"), "/") {
+		s := segment{p, true}
+		if name, ok := strings.CutPrefix(p, "{"); ok {
+			s = segment{params[strings.TrimRight(name, "?}")], false}
+		}
+		parts = append(parts, s)
+		escaped += "/" + url.PathEscape(s.text)
+	}
+	return parts, escaped
+}
+
+func segments(t *testing.T, path string) (parts []segment) {
+	t.Helper()
+	rest, ok := strings.CutPrefix(path, "/")
+	if !ok {
+		t.Fatalf("%q matches", path)
+	}
+	for p := range strings.SplitSeq(rest, "/") {
+		text, err := url.PathUnescape(p)
+		if err != nil {
+			t.Fatalf("%q matches: %v", path, err)
+		}
+		parts = append(parts, segment{text, false})
+	}
+	return parts
+}
+
+func trimEmpty(parts []segment) []segment {
+	for len(parts) > 0 && parts[len(parts)-1].text == "" {
+		parts = parts[:len(parts)-1]
+	}
+	return parts
+}
+
+// FuzzDecodeJSON checks that what is accepted means one thing: it can be encoded
+// and is the same when it is read again, and no character was put in the place
+// of half a surrogate pair.
+func FuzzDecodeJSON(f *testing.F) {
+	for _, body := range []string{
+		"", "{}", "[]", "null", " {} ", "{} {}", `{"value":"v","size":5,"tags":{"a":"b"},"inner":{"exp":1,"on":true,"ops":[1,2]}}`, `{"value":"\ud83d\ude00"}`,
+		`{"value":"\ud800"}`, `{"a\udc00":1}`, `{"value":"\\ud800"}`, `{"value":"\ufffd"}`, `{"x":1e400}`, `{"value":"\ud800\\udc00"}`, "{\"value\":\"\xff\"}",
+		`{"value":"\uD800\uDC00\u0000"}`, `{"data":"AA=="}`, `{"data":"x"}`, `{"VALUE":null,"value":7}`, `{"x":[[[{"y":"\ud800"}]]]}`, `{"value":"\ud8`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		given := bytes.Clone(body)
+		var tree map[string]any
+		treeErr := DecodeJSON(body, &tree)
+		var first document
+		err := DecodeJSON(body, &first)
+		if !bytes.Equal(given, body) {
+			t.Fatal("the body was changed")
+		}
+		if treeErr == nil && !mentionsReplacement(body) && replaced(tree) {
+			t.Fatalf("half of a surrogate pair passed: %q", body)
+		}
+		if err != nil {
+			if len(err.Error()) > 300 {
+				t.Fatalf("an error of %d bytes: %v", len(err.Error()), err)
+			}
+			return
+		}
+		encoded, err := json.Marshal(first)
+		if err != nil {
+			t.Fatalf("%q was accepted and cannot be encoded: %v", body, err)
+		}
+		var second document
+		if err := DecodeJSON(encoded, &second); err != nil {
+			t.Fatalf("%q is encoded as %q, which is refused: %v", body, encoded, err)
+		}
+		if again, err := json.Marshal(second); err != nil || !bytes.Equal(again, encoded) {
+			t.Fatalf("%q, then %q, %v", encoded, again, err)
+		}
+	})
+}
+
+// mentionsReplacement reports whether a text could itself ask for the character
+// that stands for what cannot be decoded.
+func mentionsReplacement(text []byte) bool {
+	return bytes.Contains(text, []byte("\ufffd")) || bytes.Contains(bytes.ToLower(text), []byte("ufffd"))
+}
+
+func replaced(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return strings.Contains(v, "\ufffd")
+	case []any:
+		return slices.ContainsFunc(v, replaced)
+	case map[string]any:
+		for name, member := range v {
+			if replaced(name) || replaced(member) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// FuzzLookup checks that whatever host is found makes URLs that lead to the same
+// place again, and holds nothing that is not of a host.
+func FuzzLookup(f *testing.F) {
+	for _, host := range []string{
+		"", "unit.vault.azure.net", "UNIT.vault.azure.net.:443", "h.managedhsm.localhost:8443", "localhost", "127.0.0.1:65535", "[::1]:8443", "[::ffff:127.0.0.1]",
+		"[::1%25x]", "login.vault.example.com", "a.b.vault.azure.net", "vault.azure.net", ":443", "[", "[]:1", "unit.vault.azure.net:0x10", "127.1", "[::1",
+	} {
+		f.Add(host)
+	}
+	hosts := testHosts(f)
+	f.Fuzz(func(t *testing.T, hostport string) {
+		s, ok := hosts.Lookup(hostport)
+		if !ok {
+			return
+		}
+		if (s.Vault != "") == (s.HSM != "" || s.Login || s.Management) {
+			t.Fatalf("%q is %q", hostport, place(s))
+		}
+		var here string
+		for what, rendered := range map[string]string{"login": s.LoginURL(), "management": s.ManagementURL(), "vault": s.VaultURL("v"), "resource": s.Resource(), "hsm": s.HSMResource()} {
+			u, err := url.Parse(rendered)
+			if err != nil || u.Scheme != "https" || u.Host == "" || rendered != "https://"+u.Host || strings.ToLower(rendered) != rendered {
+				t.Fatalf("%q: %s is %q: %v", hostport, what, rendered, err)
+			}
+			if what == "vault" && s.Vault != "" {
+				here = s.VaultURL(s.Vault)
+			} else if what == "login" && s.Login || what == "management" && s.Management {
+				here = rendered
+			}
+		}
+		if here == "" {
+			return // an HSM: no URL names it
+		}
+		again, ok := hosts.Lookup(strings.TrimPrefix(here, "https://"))
+		if !ok || !reflect.DeepEqual(again, s) {
+			t.Fatalf("%q is %+v, and %q is %+v", hostport, s, here, again)
+		}
+	})
+}
