@@ -50,7 +50,7 @@ func TestDocuments(t *testing.T) {
 		{"subscription", Subscription{ID: "/subscriptions/s", SubscriptionID: "s", TenantID: "t", DisplayName: "d", State: "Enabled", ManagedByTenants: []ManagedByTenant{}},
 			`{"id":"/subscriptions/s","managedByTenants":[],"subscriptionId":"s","tenantId":"t","displayName":"d","state":"Enabled"}`},
 		{"provider", Provider{Namespace: KeyVaultNamespace, RegistrationState: "Registered", ResourceTypes: []ResourceType{{ResourceType: "vaults", APIVersions: []string{KeyVaultLatest}}}},
-			`{"namespace":"Microsoft.KeyVault","registrationState":"Registered","resourceTypes":[{"resourceType":"vaults","apiVersions":["2026-02-01"]}]}`},
+			`{"namespace":"Microsoft.KeyVault","registrationState":"Registered","resourceTypes":[{"resourceType":"vaults","apiVersions":["2026-05-15"]}]}`},
 		{"operation", Operation{Name: "n", Display: &OperationDisplay{Provider: "p"}}, `{"name":"n","display":{"provider":"p"},"isDataAction":false}`},
 		{"state of an operation", OperationStatus{CreatedDateTime: "2020-07-21 08:21:45Z", Status: StateNotStarted}, `{"createdDateTime":"2020-07-21 08:21:45Z","status":"NotStarted"}`},
 		{"role assignment", RoleAssignment{Name: "n", Properties: &RoleAssignmentProperties{RoleDefinitionID: "r", PrincipalID: "p"}},
