@@ -87,3 +87,24 @@ func (c *Client) RecoverDeletedKey(ctx context.Context, name string) (*api.KeyBu
 func (c *Client) PurgeDeletedKey(ctx context.Context, name string) error {
 	return c.purge(ctx, name, operation{name: "PurgeDeletedKey", path: []string{"deletedkeys", name}})
 }
+
+// BackupKey returns a key with all its versions, sealed: only the service can
+// open it. It needs the permission keys/backup.
+func (c *Client) BackupKey(ctx context.Context, name string) ([]byte, error) {
+	result, err := onObject[api.BackupResult](ctx, c, name, operation{
+		name: "BackupKey", method: http.MethodPost, path: []string{"keys", name, "backup"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result.Value, nil
+}
+
+// RestoreKey makes a key of what BackupKey returned, in any vault of the same
+// subscription. A name that is in use, deleted or not, is a conflict. It needs the
+// permission keys/restore.
+func (c *Client) RestoreKey(ctx context.Context, backup []byte) (*api.KeyBundle, error) {
+	return call[api.KeyBundle](ctx, c, operation{
+		name: "RestoreKey", method: http.MethodPost, path: []string{"keys", "restore"}, body: api.RestoreParameters{Value: backup},
+	})
+}

@@ -122,3 +122,24 @@ func (c *Client) purge(ctx context.Context, name string, op operation) error {
 	op.method, op.status = http.MethodDelete, http.StatusNoContent
 	return c.do(ctx, op, nil)
 }
+
+// BackupSecret returns a secret with all its versions, sealed: only the service can
+// open it. It needs the permission secrets/backup.
+func (c *Client) BackupSecret(ctx context.Context, name string) ([]byte, error) {
+	result, err := onObject[api.BackupResult](ctx, c, name, operation{
+		name: "BackupSecret", method: http.MethodPost, path: []string{"secrets", name, "backup"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result.Value, nil
+}
+
+// RestoreSecret makes a secret of what BackupSecret returned, in any vault of the same
+// subscription. A name that is in use, deleted or not, is a conflict. It needs the
+// permission secrets/restore.
+func (c *Client) RestoreSecret(ctx context.Context, backup []byte) (*api.SecretBundle, error) {
+	return call[api.SecretBundle](ctx, c, operation{
+		name: "RestoreSecret", method: http.MethodPost, path: []string{"secrets", "restore"}, body: api.RestoreParameters{Value: backup},
+	})
+}

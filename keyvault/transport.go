@@ -16,7 +16,7 @@ import (
 
 // maxAnswer bounds what is read of an answer, after decompression. The largest
 // legitimate ones are backups of objects with many versions.
-const maxAnswer = 16 << 20
+const maxAnswer = 32 << 20
 
 var errAnswerTooLarge = fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
 

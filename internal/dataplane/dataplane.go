@@ -38,6 +38,8 @@ type Vaults interface {
 	ListDeletedSecrets(ctx context.Context, c vault.Call, p vault.PageRequest) (vault.Page[vault.Secret], error)
 	RecoverSecret(ctx context.Context, c vault.Call, name string) (*vault.Secret, error)
 	PurgeSecret(ctx context.Context, c vault.Call, name string) error
+	BackupSecret(ctx context.Context, c vault.Call, name string) ([]byte, error)
+	RestoreSecret(ctx context.Context, c vault.Call, blob []byte) (*vault.Secret, error)
 
 	CreateKey(ctx context.Context, c vault.Call, name string, in vault.CreateKey) (*vault.Key, error)
 	GetKey(ctx context.Context, c vault.Call, name, version string) (*vault.Key, error)
@@ -49,6 +51,8 @@ type Vaults interface {
 	ListDeletedKeys(ctx context.Context, c vault.Call, p vault.PageRequest) (vault.Page[vault.Key], error)
 	RecoverKey(ctx context.Context, c vault.Call, name string) (*vault.Key, error)
 	PurgeKey(ctx context.Context, c vault.Call, name string) error
+	BackupKey(ctx context.Context, c vault.Call, name string) ([]byte, error)
+	RestoreKey(ctx context.Context, c vault.Call, blob []byte) (*vault.Key, error)
 }
 
 // Config is what the plane works with.

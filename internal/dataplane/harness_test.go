@@ -74,8 +74,10 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	must(t, err)
 	logger := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.cat = catalog.New(catalog.Config{Store: s, Keyring: w.ring})
+	backups, err := seal.OpenBackupKeys(t.Context(), s, w.ring)
+	must(t, err)
 	w.svc = vault.New(vault.Config{
-		Store: s, Catalog: w.cat, Now: func() time.Time { return time.Unix(w.now.Load(), 0) }, Logger: logger,
+		Store: s, Catalog: w.cat, Backups: backups, Now: func() time.Time { return time.Unix(w.now.Load(), 0) }, Logger: logger,
 		Audit: audit.New(audit.Config{Store: s, Sealer: w.ring.System(), Sink: sink{w.audit}, Now: time.Now, Logger: logger}),
 	})
 	cfg := Config{Vaults: w.svc, Verify: verify, Logger: logger}

@@ -11,6 +11,8 @@ import (
 const (
 	maxSecretBody = 512 << 10
 	maxKeyBody    = 256 << 10
+	// The largest backup: 500 versions of 25 KB, in base64 twice.
+	maxRestoreBody = 32 << 20
 )
 
 // routes are the operations of a vault: first those that it has, then those of
@@ -28,6 +30,8 @@ func (p *plane) routes() []httpx.Route {
 		{Method: get, Pattern: "/deletedsecrets/{name}", Name: "SecretGetDeleted", Handle: p.getDeletedSecret},
 		{Method: del, Pattern: "/deletedsecrets/{name}", Name: "SecretPurge", Handle: p.purgeSecret},
 		{Method: post, Pattern: "/deletedsecrets/{name}/recover", Name: "SecretRecover", Handle: p.recoverSecret},
+		{Method: post, Pattern: "/secrets/{name}/backup", Name: "SecretBackup", Handle: p.backupSecret},
+		{Method: post, Pattern: "/secrets/restore", Name: "SecretRestore", MaxBody: maxRestoreBody, Handle: p.restoreSecret},
 
 		{Method: post, Pattern: "/keys/{name}/create", Name: "KeyCreate", MaxBody: maxKeyBody, Handle: p.createKey},
 		{Method: get, Pattern: "/keys/{name}/{version?}", Name: "KeyGet", Handle: p.getKey},
@@ -39,6 +43,8 @@ func (p *plane) routes() []httpx.Route {
 		{Method: get, Pattern: "/deletedkeys/{name}", Name: "KeyGetDeleted", Handle: p.getDeletedKey},
 		{Method: del, Pattern: "/deletedkeys/{name}", Name: "KeyPurge", Handle: p.purgeKey},
 		{Method: post, Pattern: "/deletedkeys/{name}/recover", Name: "KeyRecover", Handle: p.recoverKey},
+		{Method: post, Pattern: "/keys/{name}/backup", Name: "KeyBackup", Handle: p.backupKey},
+		{Method: post, Pattern: "/keys/restore", Name: "KeyRestore", MaxBody: maxRestoreBody, Handle: p.restoreKey},
 	}
 	for _, op := range unbuilt {
 		routes = append(routes, httpx.Route{Method: op.method, Pattern: op.pattern, Name: op.name, Handle: refuseUnbuilt})

@@ -21,12 +21,7 @@ func refuseUnbuilt(x *httpx.Exchange) error {
 
 // unbuilt are the operations of Azure Key Vault that exist here by name only.
 var unbuilt = []struct{ method, pattern, name string }{
-	{"POST", "/secrets/{name}/backup", "SecretBackup"},
-	{"POST", "/secrets/restore", "SecretRestore"},
-
 	{"PUT", "/keys/{name}", "KeyImport"},
-	{"POST", "/keys/{name}/backup", "KeyBackup"},
-	{"POST", "/keys/restore", "KeyRestore"},
 	{"POST", "/keys/{name}/{version?}/encrypt", "KeyEncrypt"},
 	{"POST", "/keys/{name}/{version?}/decrypt", "KeyDecrypt"},
 	{"POST", "/keys/{name}/{version?}/wrapkey", "KeyWrap"},

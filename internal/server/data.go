@@ -36,6 +36,7 @@ type DataConfig struct {
 type data struct {
 	store   *pebble.Store
 	keyring *seal.Keyring
+	backups *seal.BackupKeys
 	catalog *catalog.Catalog
 	audit   *audit.Log
 	sink    *audit.File // nil in memory
@@ -76,6 +77,9 @@ func openData(ctx context.Context, cfg DataConfig, logger *slog.Logger) (_ *data
 		sink = d.sink
 	}
 	if d.keyring, err = seal.Open(ctx, d.store, root); err != nil {
+		return nil, err
+	}
+	if d.backups, err = seal.OpenBackupKeys(ctx, d.store, d.keyring); err != nil {
 		return nil, err
 	}
 	d.catalog = catalog.New(catalog.Config{Store: d.store, Keyring: d.keyring})

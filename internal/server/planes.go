@@ -71,7 +71,7 @@ func (s *Server) connect(ctx context.Context) error {
 		return err
 	}
 	s.vaults = vault.New(vault.Config{
-		Store: d.store, Catalog: d.catalog, Audit: d.audit, Now: cfg.DomainClock, Logger: cfg.Logger,
+		Store: d.store, Catalog: d.catalog, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger,
 	})
 	s.resources = resource.New(resource.Config{
 		Store: d.store, Catalog: d.catalog, Keyring: d.keyring, Audit: d.audit,

@@ -37,11 +37,11 @@ func (s *Service) PurgeDue(ctx context.Context) (purged int, err error) {
 		}
 		for _, key := range batch {
 			done, err := s.purgeOne(ctx, key, vaults)
-			if ctx.Err() != nil {
-				return purged, errors.Join(append(skipped, ctx.Err())...)
-			}
 			if done {
 				purged++
+			}
+			if ctx.Err() != nil {
+				return purged, errors.Join(append(skipped, ctx.Err())...)
 			}
 			if err != nil && len(skipped) < dueBatch {
 				skipped = append(skipped, err)

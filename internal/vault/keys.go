@@ -56,7 +56,7 @@ func checkKey(spec keyops.Spec, ops []string) error {
 // release policy, which no request can carry yet.
 func admitKey(vault *catalog.Vault, in CreateKey) error {
 	if in.HSM && !vault.Premium {
-		return fault.New(fault.Forbidden, "Forbidden", "Hardware key operation not allowed on standard vault")
+		return hsmNeedsPremium()
 	}
 	if in.Attributes.Exportable == nil || !*in.Attributes.Exportable {
 		return nil

@@ -61,7 +61,7 @@ func (s *Service) deletedHead(sc catalog.Scope, r *seen, k *kind, name string) (
 	if err != nil {
 		return nil, err
 	}
-	if head == nil {
+	if head == nil || head.Restoring != "" {
 		return nil, k.deletedNotFound(name)
 	}
 	if head.Deleted == nil {

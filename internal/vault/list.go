@@ -16,13 +16,13 @@ func (s *Service) listNames(ctx context.Context, call Call, k *kind, operationNa
 	op.reject(checkPage(p, validName))
 	var page Page[shown]
 	err := s.read(ctx, op, func(v store.View, sc catalog.Scope, _ *seen) (err error) {
-		page, err = scanPage(v, k.key(sc.Vault.ID, area), p, func(e store.Entry) (shown, error) {
+		page, err = scanPage(v, k.key(sc.Vault.ID, area), p, func(e store.Entry) (shown, bool, error) {
 			head, err := open(sc, e.Key, e.Record, decodeHead)
 			if err != nil {
-				return shown{}, err
+				return shown{}, false, err
 			}
 			head.Current.Version = ""
-			return showHead(sc, head), nil
+			return showHead(sc, head), head.Restoring == "", nil
 		})
 		return err
 	})
@@ -40,9 +40,9 @@ func (s *Service) listVersions(ctx context.Context, call Call, k *kind, name str
 		if err != nil || head == nil {
 			return err
 		}
-		page, err = scanPage(v, k.key(sc.Vault.ID, ver, name), p, func(e store.Entry) (shown, error) {
+		page, err = scanPage(v, k.key(sc.Vault.ID, ver, name), p, func(e store.Entry) (shown, bool, error) {
 			version, err := open(sc, e.Key, e.Record, decodeVersion)
-			return shown{sc.Vault, head.Name, version, nil}, err
+			return shown{sc.Vault, head.Name, version, nil}, true, err
 		})
 		return err
 	})
@@ -50,8 +50,9 @@ func (s *Service) listVersions(ctx context.Context, call Call, k *kind, name str
 }
 
 // scanPage reads the records directly below the key, one more than asked for to
-// know whether there is another page.
-func scanPage(v store.View, below []byte, p PageRequest, item func(store.Entry) (shown, error)) (Page[shown], error) {
+// know whether there is another page. An item that is not to be shown makes the
+// page shorter.
+func scanPage(v store.View, below []byte, p PageRequest, item func(store.Entry) (_ shown, show bool, _ error)) (Page[shown], error) {
 	r := tuple.Prefix(below)
 	if p.Marker != "" {
 		r.Start = tuple.After(tuple.Append(below[:len(below):len(below)], strings.ToLower(p.Marker)))
@@ -67,10 +68,14 @@ func scanPage(v store.View, below []byte, p PageRequest, item func(store.Entry) 
 			return Page[shown]{}, err
 		}
 	}
-	page.Items = make([]shown, len(entries))
-	for i, e := range entries {
-		if page.Items[i], err = item(e); err != nil {
+	page.Items = make([]shown, 0, len(entries))
+	for _, e := range entries {
+		found, show, err := item(e)
+		if err != nil {
 			return Page[shown]{}, err
+		}
+		if show {
+			page.Items = append(page.Items, found)
 		}
 	}
 	return page, nil

@@ -61,6 +61,9 @@ type headRecord struct {
 	Name    string          `json:"name"` // as it was first created
 	Current versionRecord   `json:"current"`
 	Deleted *deletionRecord `json:"deleted,omitempty"`
+	// Restoring, if not empty, says that a restoration has claimed the name and
+	// is still writing: there is no object, deleted or not.
+	Restoring string `json:"restoring,omitempty"`
 }
 
 type deletionRecord struct {

@@ -21,6 +21,17 @@ func (k *kind) recoverable(name string) *fault.Error {
 		k.capital, name, k.noun).WithInner("ObjectIsDeletedButRecoverable")
 }
 
+// beingRestored is the refusal to make an object of a name while a large backup
+// is being restored under it.
+func (k *kind) beingRestored(name string) *fault.Error {
+	return fault.New(fault.Conflict, "Conflict", "%s %s is currently being restored and cannot be re-created; retry later.",
+		k.capital, name).WithInner("ObjectIsBeingRecovered")
+}
+
+func hsmNeedsPremium() *fault.Error {
+	return fault.New(fault.Forbidden, "Forbidden", "Hardware key operation not allowed on standard vault")
+}
+
 // disabled is the refusal to show a disabled object of a kind that hides them.
 func (k *kind) disabled() *fault.Error {
 	return fault.New(fault.Forbidden, "Forbidden",

@@ -8,6 +8,7 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/cache"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
+	"github.com/openkeyvault/openkeyvault/internal/seal"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
 
@@ -16,6 +17,8 @@ type Config struct {
 	Store   store.Store
 	Catalog *catalog.Catalog
 	Audit   *audit.Log
+	// Backups seals and opens the backups of objects.
+	Backups *seal.BackupKeys
 	// Now is the domain clock: it dates objects and decides what is due.
 	Now    func() time.Time
 	Logger *slog.Logger

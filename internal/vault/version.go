@@ -76,6 +76,9 @@ func (s *Service) nameForSet(sc catalog.Scope, r *seen, k *kind, name string) (*
 	if err != nil {
 		return nil, err
 	}
+	if gone != nil && gone.Restoring != "" {
+		return nil, k.beingRestored(name)
+	}
 	if gone != nil {
 		return nil, k.recoverable(name)
 	}
