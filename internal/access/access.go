@@ -41,6 +41,7 @@ type Vault struct {
 	ResourceID string // /subscriptions/S/resourceGroups/G/providers/Microsoft.KeyVault/vaults/V
 	RBAC       bool   // role assignments decide, not Policies
 	Policies   []Policy
+	Network    Network
 }
 
 // Assignment grants a role to a principal at a scope and below.

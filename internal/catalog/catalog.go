@@ -98,7 +98,16 @@ func (v *Vault) Access() access.Vault {
 		ResourceID: v.ResourceID(),
 		RBAC:       v.RBAC != nil && *v.RBAC,
 		Policies:   v.Policies,
+		Network:    v.network(),
 	}
+}
+
+func (v *Vault) network() access.Network {
+	n := access.Network{Closed: v.PublicNetworkAccess == "Disabled"}
+	if v.Network != nil && v.Network.DefaultAction == "Deny" {
+		n.Deny, n.Allowed = true, v.Network.IPRules
+	}
+	return n
 }
 
 // RecoveryLevel returns the recovery level of the vault's objects in Azure's

@@ -252,7 +252,8 @@ func TestAccess(t *testing.T) {
 		want bool
 	}{"never set": {nil, false}, "false": {ptr(false), false}, "true": {ptr(true), true}} {
 		v.RBAC = tt.rbac
-		want := access.Vault{Name: "MyVault", TenantID: tenant, Location: "eastus", ResourceID: resource, RBAC: tt.want, Policies: v.Policies}
+		want := access.Vault{Name: "MyVault", TenantID: tenant, Location: "eastus", ResourceID: resource, RBAC: tt.want, Policies: v.Policies,
+			Network: access.Network{Closed: true, Deny: true, Allowed: []string{"10.0.0.0/8"}}}
 		if got := v.Access(); !reflect.DeepEqual(got, want) {
 			t.Errorf("RBAC %s: %+v, want %+v", name, got, want)
 		}

@@ -63,7 +63,11 @@ func (op *operation) reads(keys func(vaultID string) [][]byte) *operation {
 
 // authorise decides in the transaction whose scope it is given.
 func (op *operation) authorise(sc catalog.Scope) error {
-	if err := access.Data(op.call.Caller, sc.Vault.Access(), sc.Roles, op.action, op.object); err != nil {
+	v := sc.Vault.Access()
+	if err := access.FromAddress(op.call.Caller, v, op.call.Origin.Address); err != nil {
+		return err
+	}
+	if err := access.Data(op.call.Caller, v, sc.Roles, op.action, op.object); err != nil {
 		return err
 	}
 	if op.invalid != nil || op.admit == nil {
