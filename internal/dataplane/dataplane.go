@@ -58,8 +58,8 @@ type Vaults interface {
 // Config is what the plane works with.
 type Config struct {
 	Vaults Vaults
-	// Verify turns a bearer token into a caller. An *identity.TokenError is
-	// answered with a challenge and Azure's words for its reason.
+	// Verify turns a bearer token into a caller. A *fault.Error of kind
+	// Unauthenticated is answered with a challenge and its message.
 	Verify func(ctx context.Context, bearer string) (access.Caller, error)
 	// MissingVault, if not nil, is asked to make a vault that a request names
 	// and that does not exist. When it returns nil, the vault exists.

@@ -61,6 +61,11 @@ func (p *plane) getMetadata(x *httpx.Exchange) error {
 		LoginEndpoint: x.Site.LoginURL(), Audiences: []string{manager, "https://management.core.windows.net/"},
 	}
 	if x.APIVersion == metadata2015 {
+		// The clients of that time ask Microsoft's own host whether it knows the
+		// endpoint, unless it is one of ADFS: then the host may be anybody's.
+		if cloudName(x.Site) != azureCloud {
+			authentication.LoginEndpoint += "/adfs"
+		}
 		return x.Reply(http.StatusOK, oldCloud{
 			GalleryEndpoint: manager, GraphEndpoint: graphEndpoint, PortalEndpoint: manager, Authentication: authentication,
 		})
@@ -77,11 +82,13 @@ func (p *plane) getMetadata(x *httpx.Exchange) error {
 	return x.Reply(http.StatusOK, c)
 }
 
+const azureCloud = "AzureCloud"
+
 // cloudName keeps Azure's name where its addresses are used, because clients
 // look their own settings up by it.
 func cloudName(s httpx.Site) string {
 	if s.VaultSuffix() == httpx.AzureRow().VaultSuffix {
-		return "AzureCloud"
+		return azureCloud
 	}
 	return "OpenKeyVault"
 }

@@ -156,6 +156,8 @@ func TestMetadata(t *testing.T) {
 	}
 	get("2015-01-01", "").json(`{"galleryEndpoint":"https://management.azure.com","graphEndpoint":"https://graph.windows.net/","portalEndpoint":"https://management.azure.com",
 		"authentication":{"loginEndpoint":"https://login.microsoftonline.com","audiences":["https://management.azure.com","https://management.core.windows.net/"]}}`)
+	get("2015-01-01", "localhost:8443").json(`{"galleryEndpoint":"https://localhost:8443","graphEndpoint":"https://graph.windows.net/","portalEndpoint":"https://localhost:8443",
+		"authentication":{"loginEndpoint":"https://localhost:8443/adfs","audiences":["https://localhost:8443","https://management.core.windows.net/"]}}`)
 	one := `{"name":%q,"portal":%[2]q,"authentication":{"loginEndpoint":%[3]q,"audiences":[%[2]q,"https://management.core.windows.net/"],"tenant":"common","identityProvider":"AAD"},
 		"resourceManager":%[2]q,"graph":"https://graph.windows.net/","graphAudience":"https://graph.windows.net/","microsoftGraphResourceId":"https://graph.microsoft.com/","gallery":%[2]q,
 		"suffixes":{"keyVaultDns":%[4]q,"mhsmDns":%[5]q}}`
