@@ -63,7 +63,7 @@ func isRefusal(err error) bool {
 
 // refuse answers with err and returns the code that it sent. What is not a
 // refusal stays hidden: the log has it under the request id.
-func (p *plane) refuse(x *httpx.Exchange, err error) (code string) {
+func refuse(x *httpx.Exchange, err error) (code string) {
 	status, body := describe(x, err)
 	if err := x.Reply(status, api.ErrorResponse{Error: body}); err != nil {
 		// The envelope is strings only: it always encodes.

@@ -386,7 +386,7 @@ func TestInternalErrors(t *testing.T) {
 func (w *world) handle(h func(*httpx.Exchange) error) {
 	p := &plane{Config: Config{Vaults: w.svc, Verify: verify, Logger: w.logger()}}
 	p.router = httpx.NewRouter([]httpx.Route{{Method: "GET", Pattern: "/", Name: "Odd", Handle: h}})
-	w.plane = p
+	w.plane = p.handler()
 }
 
 // TestErrorAfterTheAnswer covers a handler that fails once it has answered: the

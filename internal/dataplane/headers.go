@@ -1,10 +1,8 @@
 package dataplane
 
 import (
-	"mime"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 )
@@ -12,8 +10,6 @@ import (
 // serviceVersion is the build of Azure's service whose answers ours follow, in
 // the form that clients and their recordings know.
 const serviceVersion = "1.9.1054.1"
-
-const maxClientRequestID = 128
 
 // writeCommonHeaders sets what every answer carries. The keys are in canonical
 // form already, so they are assigned and not normalised again.
@@ -32,20 +28,8 @@ func writeCommonHeaders(x *httpx.Exchange) {
 	}
 }
 
-// clientRequestID returns the caller's own id of the request, or nothing when
-// it is not a short run of visible characters: it is echoed and recorded.
-func clientRequestID(r *http.Request) string {
-	id := r.Header.Get("X-Ms-Client-Request-Id")
-	if len(id) > maxClientRequestID {
-		return ""
-	}
-	for i := range len(id) {
-		if id[i] <= ' ' || id[i] > '~' {
-			return ""
-		}
-	}
-	return id
-}
+// clientRequestID returns the caller's own id of the request.
+func clientRequestID(r *http.Request) string { return httpx.CallersID(r, "X-Ms-Client-Request-Id") }
 
 // networkInfo tells the caller by which address the service sees it.
 func networkInfo(r *http.Request) string {
@@ -60,14 +44,7 @@ func networkInfo(r *http.Request) string {
 // checkContentType refuses a body that says it is not JSON in UTF-8. One that
 // says nothing is taken for JSON.
 func checkContentType(x *httpx.Exchange) error {
-	header := x.Request.Header.Get("Content-Type")
-	if x.Route.MaxBody == 0 || header == "" {
-		return nil
-	}
-	media, params, err := mime.ParseMediaType(header)
-	charset := params["charset"]
-	if err == nil && (media == "application/json" || media == "text/json") &&
-		(charset == "" || strings.EqualFold(charset, "utf-8")) {
+	if x.TakesJSON() {
 		return nil
 	}
 	return &refusal{

@@ -47,7 +47,7 @@ var operations = []string{
 // out. There are no others.
 func TestOperations(t *testing.T) {
 	t.Parallel()
-	p := New(Config{}).(*plane)
+	p := newPlane(Config{})
 	unknown := map[string]bool{}
 	for _, route := range p.routes() {
 		unknown[route.Name] = true

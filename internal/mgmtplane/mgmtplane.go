@@ -10,12 +10,8 @@ package mgmtplane
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
-	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
@@ -53,33 +49,14 @@ func New(cfg Config) http.Handler {
 		routes = append(routes, op.Route)
 	}
 	p.router = httpx.NewRouter(routes)
-	return p
-}
-
-// ServeHTTP answers one request and logs it.
-func (p *plane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	started := time.Now()
-	x := &httpx.Exchange{
-		ResponseWriter: w, Request: r,
-		Site: httpx.SiteFrom(r.Context()), RequestID: httpx.NewRequestID(),
+	return &httpx.Plane{
+		Name: "management plane", Prepare: writeCommonHeaders, Serve: p.serve, Refuse: p.refuse, IsRefusal: isRefusal, Logger: cfg.Logger,
 	}
-	writeCommonHeaders(x)
-	err := p.serve(x)
-	code := ""
-	if err != nil && x.Status == 0 {
-		code = p.refuse(x, err)
-	}
-	p.log(x, started, code, err)
 }
 
 // serve does the steps that every operation has in common, in their fixed
 // order, and returns why the request is refused.
-func (p *plane) serve(x *httpx.Exchange) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = recovered(v)
-		}
-	}()
+func (p *plane) serve(x *httpx.Exchange) error {
 	route, params, allow, found := p.router.Match(x.Method, x.URL.EscapedPath())
 	x.Route, x.Params = route, params
 	if !found || p.families[route.Name] != metadataVersions {
@@ -102,15 +79,6 @@ func (p *plane) serve(x *httpx.Exchange) (err error) {
 	return route.Handle(x)
 }
 
-// recovered turns a panic into an internal error, except the one that asks the
-// server to drop the connection.
-func recovered(v any) error {
-	if v == http.ErrAbortHandler {
-		panic(v)
-	}
-	return fmt.Errorf("panic: %v\n%s", v, debug.Stack())
-}
-
 // call returns what the domain must know of the request.
 func call(x *httpx.Exchange) resource.Call {
 	c := resource.Call{Caller: x.Caller, APIVersion: x.APIVersion}
@@ -120,40 +88,4 @@ func call(x *httpx.Exchange) resource.Call {
 	c.Origin.UserAgent = clip(x.UserAgent(), 256)
 	c.Origin.APIVersion = x.APIVersion
 	return c
-}
-
-// log writes the one line of a request. It names the operation, never the path,
-// which is the caller's text.
-func (p *plane) log(x *httpx.Exchange, started time.Time, code string, err error) {
-	level, ctx := slog.LevelInfo, x.Context()
-	cause := ""
-	if x.Status >= http.StatusInternalServerError && !isRefusal(err) {
-		level, cause = slog.LevelError, err.Error()
-		if errors.Is(err, context.Canceled) {
-			level = slog.LevelInfo
-		}
-	}
-	if !p.Logger.Enabled(ctx, level) {
-		return
-	}
-	operation := "none"
-	if x.Route != nil {
-		operation = x.Route.Name
-	}
-	attrs := make([]slog.Attr, 0, 8)
-	attrs = append(attrs,
-		slog.String("operation", operation),
-		slog.Int("status", x.Status),
-		slog.Duration("took", time.Since(started)),
-		slog.String("request_id", x.RequestID))
-	if code != "" {
-		attrs = append(attrs, slog.String("code", code))
-	}
-	if x.Caller.ObjectID != "" {
-		attrs = append(attrs, slog.String("caller", x.Caller.ObjectID))
-	}
-	if cause != "" {
-		attrs = append(attrs, slog.String("error", cause))
-	}
-	p.Logger.LogAttrs(ctx, level, "management plane request", attrs...)
 }

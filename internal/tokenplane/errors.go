@@ -59,9 +59,16 @@ func refuseInteractive(*httpx.Exchange) error {
 	}}
 }
 
-// refuse answers with err and returns the number that it sent. What is not a
+// isRefusal reports whether err says something to the client.
+func isRefusal(err error) bool {
+	var own *refusal
+	var e *identity.Error
+	return errors.As(err, &own) || errors.As(err, &e)
+}
+
+// refuse answers with err and returns the code that it sent. What is not a
 // refusal stays hidden: the log has it under the request id.
-func (p *Plane) refuse(x *httpx.Exchange, err error) (number int) {
+func refuse(x *httpx.Exchange, err error) (code string) {
 	status, e := describe(x, err)
 	now := time.Now().UTC().Format("2006-01-02 15:04:05Z")
 	correlation := x.ResponseWriter.Header().Get("Client-Request-Id")
@@ -79,7 +86,7 @@ func (p *Plane) refuse(x *httpx.Exchange, err error) (number int) {
 		// The body is strings and numbers only: it always encodes.
 		panic(err)
 	}
-	return e.Number
+	return fmt.Sprintf("AADSTS%d", e.Number)
 }
 
 func describe(x *httpx.Exchange, err error) (status int, e *identity.Error) {

@@ -327,7 +327,7 @@ func TestLog(t *testing.T) {
 			t.Errorf("the log shows %q:\n%s", hidden, log)
 		}
 	}
-	for _, shown := range []string{"operation=TokenV2", "status=200", "status=401", "aadsts=7000215", "operation=Token ", "aadsts=900023", "status=404", "request_id="} {
+	for _, shown := range []string{"operation=TokenV2", "status=200", "status=401", "code=AADSTS7000215", "operation=Token ", "code=AADSTS900023", "status=404", "request_id="} {
 		if !strings.Contains(log, shown) {
 			t.Errorf("the log lacks %q:\n%s", shown, log)
 		}

@@ -17,13 +17,9 @@
 package tokenplane
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
@@ -41,7 +37,8 @@ type Config struct {
 // the context.
 type Plane struct {
 	Config
-	router *httpx.Router
+	router  *httpx.Router
+	handler *httpx.Plane
 }
 
 // maxForm bounds the body of a token request. A client assertion with a chain of
@@ -52,6 +49,9 @@ const maxForm = 64 << 10
 func New(cfg Config) *Plane {
 	p := &Plane{Config: cfg}
 	p.router = httpx.NewRouter(p.routes())
+	p.handler = &httpx.Plane{
+		Name: "token service", Prepare: writeCommonHeaders, Serve: p.serve, Refuse: refuse, IsRefusal: isRefusal, Logger: cfg.Logger,
+	}
 	return p
 }
 
@@ -103,30 +103,9 @@ func (p *Plane) Serves(escapedPath string) bool {
 }
 
 // ServeHTTP answers one request and logs it.
-func (p *Plane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	started := time.Now()
-	x := &httpx.Exchange{
-		ResponseWriter: w, Request: r,
-		Site: httpx.SiteFrom(r.Context()), RequestID: httpx.NewRequestID(),
-	}
-	writeCommonHeaders(x)
-	err := p.serve(x)
-	number := 0
-	if err != nil && x.Status == 0 {
-		number = p.refuse(x, err)
-	}
-	p.log(x, started, number, err)
-}
+func (p *Plane) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
 
-func (p *Plane) serve(x *httpx.Exchange) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			if v == http.ErrAbortHandler {
-				panic(v)
-			}
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
-		}
-	}()
+func (p *Plane) serve(x *httpx.Exchange) error {
 	route, params, allow, found := p.router.Match(x.Method, x.URL.EscapedPath())
 	x.Route, x.Params = route, params
 	if !found {
@@ -148,26 +127,4 @@ func writeCommonHeaders(x *httpx.Exchange) {
 	if id := x.Request.Header.Get("Client-Request-Id"); identity.IsGUID(id) {
 		h.Set("Client-Request-Id", id)
 	}
-}
-
-// log writes the one line of a request, without the path, which is the caller's
-// text.
-func (p *Plane) log(x *httpx.Exchange, started time.Time, number int, err error) {
-	attrs := []slog.Attr{
-		slog.Int("status", x.Status),
-		slog.Duration("took", time.Since(started)),
-		slog.String("request_id", x.RequestID),
-	}
-	if x.Route != nil {
-		attrs = append(attrs, slog.String("operation", x.Route.Name))
-	}
-	if number != 0 {
-		attrs = append(attrs, slog.Int("aadsts", number))
-	}
-	level := slog.LevelInfo
-	if x.Status >= http.StatusInternalServerError && x.Status != http.StatusNotImplemented {
-		level = slog.LevelError
-		attrs = append(attrs, slog.Any("error", err))
-	}
-	p.Logger.LogAttrs(context.WithoutCancel(x.Context()), level, "token service request", attrs...)
 }
