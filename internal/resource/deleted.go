@@ -171,11 +171,11 @@ func (s *Service) PurgeDue(ctx context.Context) (purged int, err error) {
 		}
 		for _, e := range batch {
 			done, err := s.purgeOne(ctx, e)
-			if ctx.Err() != nil {
-				return purged, ctx.Err()
-			}
 			if done {
 				purged++
+			}
+			if ctx.Err() != nil {
+				return purged, ctx.Err()
 			}
 			if err != nil {
 				failed = append(failed, err)

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 )
@@ -18,6 +19,8 @@ type collection struct {
 	update                      func(c Call, name, version string, in setting) (Object, error)
 	delete, getDeleted, recover func(c Call, name string) (Object, error)
 	purge                       func(c Call, name string) error
+	backup                      func(c Call, name string) ([]byte, error)
+	restore                     func(c Call, blob []byte) (Object, error)
 	list, listDeleted           func(c Call, p PageRequest) (Page[Object], error)
 	versions                    func(c Call, name string, p PageRequest) (Page[Object], error)
 }
@@ -61,6 +64,8 @@ func (w *world) secrets(s *Service) collection {
 		},
 		recover: func(c Call, name string) (Object, error) { return secretObject(s.RecoverSecret(w.ctx(), c, name)) },
 		purge:   func(c Call, name string) error { return s.PurgeSecret(w.ctx(), c, name) },
+		backup:  func(c Call, name string) ([]byte, error) { return s.BackupSecret(w.ctx(), c, name) },
+		restore: func(c Call, blob []byte) (Object, error) { return secretObject(s.RestoreSecret(w.ctx(), c, blob)) },
 		list: func(c Call, p PageRequest) (Page[Object], error) {
 			page, err := s.ListSecrets(w.ctx(), c, p)
 			return objects(page, err, func(x Secret) Object { return x.Object })
@@ -103,6 +108,8 @@ func (w *world) keys(s *Service) collection {
 		getDeleted: func(c Call, name string) (Object, error) { return keyObject(s.GetDeletedKey(w.ctx(), c, name)) },
 		recover:    func(c Call, name string) (Object, error) { return keyObject(s.RecoverKey(w.ctx(), c, name)) },
 		purge:      func(c Call, name string) error { return s.PurgeKey(w.ctx(), c, name) },
+		backup:     func(c Call, name string) ([]byte, error) { return s.BackupKey(w.ctx(), c, name) },
+		restore:    func(c Call, blob []byte) (Object, error) { return keyObject(s.RestoreKey(w.ctx(), c, blob)) },
 		list: func(c Call, p PageRequest) (Page[Object], error) {
 			page, err := s.ListKeys(w.ctx(), c, p)
 			return objects(page, err, func(x Key) Object { return x.Object })
@@ -175,4 +182,12 @@ func (k *kind) wantTaken(name string) refused {
 	return refused{fault.Conflict, "Conflict", "ObjectIsDeletedButRecoverable",
 		k.capital + " " + name + " is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the " +
 			k.noun + " can only be recovered or purged."}
+}
+
+func (k *kind) wantInUse(name, version string) refused {
+	return refused{fault.Conflict, "Conflict", "", strings.ReplaceAll("There was a conflict restoring the NOUN '"+k.collection+"/"+name+"/"+version+
+		"'. This can happen if either: a second NOUN with the same name was created after the first NOUN was deleted; thus trying to restore a NOUN whose name is already in use. "+
+		"To fix this, rename the second NOUN to something else so that the restore works. "+
+		"The second probable cause of this exception is when multiple operations are performed in parallel against the NOUN. "+
+		"To avoid this error, perform operations against a NOUN in a sequential manner.", "NOUN", k.noun)}
 }

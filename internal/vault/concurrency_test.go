@@ -140,6 +140,60 @@ func TestOnlyOneWins(t *testing.T) {
 	})
 }
 
+// A backup of many versions is restored in several updates, while others want the
+// name, too, and what is due is purged: the store is whole at every moment, one
+// restoration at most gets through, and no version is lost or shown before all
+// are there.
+func TestRestorationAmongOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vault("v")
+	blob := w.large("n")
+	for range 12 {
+		var restored, set atomic.Int64
+		running := make(chan struct{})
+		var wg sync.WaitGroup
+		for _, s := range []*Service{w.svc, w.other, w.svc} {
+			wg.Go(func() {
+				if _, err := s.RestoreSecret(w.ctx(), call("v"), blob); err == nil {
+					restored.Add(1)
+				} else if fault.KindOf(err) != fault.Conflict {
+					t.Error(err)
+				}
+			})
+			wg.Go(func() {
+				if _, err := s.SetSecret(w.ctx(), call("v"), "n", newSecret("x")); err == nil {
+					set.Add(1)
+				} else if fault.KindOf(err) != fault.Conflict {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Go(func() {
+			if n, err := w.other.PurgeDue(w.ctx()); n != 0 || err != nil {
+				t.Errorf("purged %d, %v", n, err)
+			}
+		})
+		go func() { wg.Wait(); close(running) }()
+		for done := false; !done; {
+			select {
+			case <-running:
+				done = true
+			default:
+			}
+			w.check()
+			n := len(w.walk(MaxPage, func(p PageRequest) (Page[Object], error) { return w.secrets(w.other).versions(call("v"), "n", p) }))
+			if want := int(100*restored.Load() + set.Load()); n > 6 && n < 100 || done && n != want {
+				t.Errorf("%d versions, %d restored, %d set", n, restored.Load(), set.Load())
+			}
+		}
+		if restored.Load() > 1 || w.below("due") != 0 {
+			t.Errorf("restored %d times, %d due", restored.Load(), w.below("due"))
+		}
+		w.purgeAny("v", secretKind, "n")
+	}
+}
+
 // acknowledged is a version whose maker was told that it is there.
 type acknowledged struct{ collection, name, version, value string }
 

@@ -181,7 +181,12 @@ func (c *checker) object(key objectKey, o *objectRecords) {
 	if strings.ToLower(head.Name) != key.name {
 		c.complain("%v has the name %q", key, head.Name)
 	}
-	if current := o.versions[head.Current.Version]; current == nil || !reflect.DeepEqual(*current, head.Current) {
+	// A claim has the versions that its restoration has come to.
+	if current := o.versions[head.Current.Version]; head.Restoring != "" && current == nil {
+		if !deleted {
+			c.complain("%v is live and being restored", key)
+		}
+	} else if current == nil || !reflect.DeepEqual(*current, head.Current) {
 		c.complain("%v has the current version %+v in its head, and as a version %+v", key, head.Current, current)
 	}
 	for version, v := range o.versions {
@@ -294,6 +299,8 @@ func forgeries(t *testing.T, w *world, sc catalog.Scope, whole map[string]string
 	put("a live head beside the deleted one", secretKind.key(sc.Vault.ID, live, "gone"), &headRecord{Name: "gone", Current: gone.Current})
 	put("a live head that says it is deleted", secretKind.key(sc.Vault.ID, live, "living"),
 		&headRecord{Name: "living", Current: living.Current, Deleted: gone.Deleted})
+	put("a live head that is being restored", secretKind.key(sc.Vault.ID, live, "living"),
+		&headRecord{Name: "living", Current: versionRecord{Version: other, Created: living.Current.Created}, Restoring: "claim"})
 	stale := living.Current
 	stale.Updated++
 	put("a head that differs from the version", secretKind.key(sc.Vault.ID, live, "living"), &headRecord{Name: "living", Current: stale})

@@ -48,6 +48,11 @@ func (e event) after(m moment) (moment, bool) {
 		return next, m.state != deleted
 	case "get":
 		return m, shows && m.state == active || e.refusal == fault.NotFound && m.state != active
+	case "restore":
+		if e.refusal == fault.Conflict {
+			return m, m.state != absent
+		}
+		return moment{active, e.version, 1}, m.state == absent
 	case "versions":
 		return m, m.state == active && e.count == m.versions || m.state != active && e.count == 0
 	case "delete":
@@ -131,6 +136,9 @@ func TestLinearizable(t *testing.T) {
 		"purged and made anew": {[]event{{1, 2, "set", ok, "a", 0}, {3, 4, "delete", ok, "a", 0}, {5, 8, "purge", ok, "", 0}, {6, 7, "set", ok, "b", 0}, {9, 10, "versions", ok, "", 1}}, true},
 		"purged twice":         {[]event{{1, 2, "set", ok, "a", 0}, {3, 4, "delete", ok, "a", 0}, {5, 8, "purge", ok, "", 0}, {6, 7, "purge", ok, "", 0}}, false},
 		"recovered when gone":  {[]event{{1, 2, "set", ok, "a", 0}, {3, 4, "delete", ok, "a", 0}, {5, 6, "purge", ok, "", 0}, {7, 8, "recover", ok, "a", 0}}, false},
+		"restored twice":       {[]event{{1, 4, "restore", ok, "a", 0}, {2, 3, "restore", ok, "a", 0}}, false},
+		"restored when free":   {[]event{{1, 2, "set", ok, "a", 0}, {3, 6, "delete", ok, "a", 0}, {4, 7, "purge", ok, "", 0}, {5, 8, "restore", ok, "b", 0}}, true},
+		"restored when taken":  {[]event{{1, 2, "set", ok, "a", 0}, {3, 4, "delete", ok, "a", 0}, {5, 6, "restore", ok, "b", 0}}, false},
 		"deleted one not seen": {[]event{{1, 2, "set", ok, "a", 0}, {3, 4, "delete", ok, "a", 0}, {5, 6, "get deleted", gone, "", 0}}, false},
 	} {
 		if got := linearizable(tt.events); got != tt.want {
@@ -144,6 +152,7 @@ func TestLinearizable(t *testing.T) {
 func history(t *testing.T, w *world, k *kind, seed uint64) []event {
 	const callers, each = 4, 6
 	var clock atomic.Int64
+	blob := w.blob(k, "n")
 	all := make([][]event, callers)
 	var wg sync.WaitGroup
 	for i := range callers {
@@ -152,9 +161,9 @@ func history(t *testing.T, w *world, k *kind, seed uint64) []event {
 		c := w.collections(s)[slices.Index([]*kind{secretKind, keyKind}, k)]
 		wg.Go(func() {
 			for range each {
-				e := event{operation: []string{"set", "set", "set", "get", "versions", "delete", "delete", "get deleted", "recover", "purge"}[rng.IntN(10)]}
+				e := event{operation: []string{"set", "set", "set", "get", "versions", "delete", "delete", "get deleted", "recover", "purge", "restore"}[rng.IntN(11)]}
 				e.start = clock.Add(1)
-				e.version, e.count, e.refusal = do(t, c, e.operation)
+				e.version, e.count, e.refusal = do(t, c, e.operation, blob)
 				e.end = clock.Add(1)
 				all[i] = append(all[i], e)
 			}
@@ -164,7 +173,7 @@ func history(t *testing.T, w *world, k *kind, seed uint64) []event {
 	return slices.Concat(all...)
 }
 
-func do(t *testing.T, c collection, operation string) (version string, count int, refusal fault.Kind) {
+func do(t *testing.T, c collection, operation string, blob []byte) (version string, count int, refusal fault.Kind) {
 	var o Object
 	var err error
 	switch operation {
@@ -184,6 +193,8 @@ func do(t *testing.T, c collection, operation string) (version string, count int
 		o, err = c.recover(call("v"), "n")
 	case "purge":
 		err = c.purge(call("v"), "n")
+	case "restore":
+		o, err = c.restore(call("v"), blob)
 	}
 	if refusal = fault.KindOf(err); err != nil && refusal == fault.Internal {
 		t.Errorf("%s: %v", operation, err)

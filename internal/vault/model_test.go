@@ -43,6 +43,13 @@ type model struct {
 	vault   *catalog.Vault
 	kind    *kind
 	objects map[string]*modelObject // by folded name
+	backups []backedUp
+}
+
+// backedUp is an object as it was when a blob was made of it.
+type backedUp struct {
+	blob   []byte
+	object modelObject
 }
 
 // service returns the collection of one of two processes.
@@ -245,6 +252,39 @@ func (m *model) purge(c collection, name string) {
 	}
 }
 
+func (m *model) backup(c collection, name string) {
+	blob, err := c.backup(call("v"), name)
+	o := m.live(name)
+	if o == nil {
+		c.wantNotFound(name).check(m.t, err)
+		return
+	}
+	if err != nil {
+		m.t.Errorf("back up %s: %v", name, err)
+		return
+	}
+	then := modelObject{name: o.name, versions: slices.Clone(o.versions), values: maps.Clone(o.values)}
+	m.backups = append(m.backups, backedUp{blob, then})
+}
+
+// restore restores some backup that was made before, if there is one.
+func (m *model) restore(c collection, _ string) {
+	if len(m.backups) == 0 {
+		return
+	}
+	from := m.backups[m.rng.IntN(len(m.backups))]
+	then := modelObject{name: from.object.name, versions: slices.Clone(from.object.versions), values: maps.Clone(from.object.values)}
+	name := strings.ToLower(then.name)
+	var refusal *refused
+	if m.objects[name] != nil {
+		refusal = ptr(c.wantInUse(then.name, then.current().Version))
+	} else {
+		m.objects[name] = &then
+	}
+	got, err := c.restore(call("v"), from.blob)
+	m.check("restore "+then.name, got, err, *then.current(), refusal)
+}
+
 // lists compares all lists, in pages of some size.
 func (m *model) lists(c collection) {
 	var live, gone []Object
@@ -301,7 +341,7 @@ func (m *model) due() (n int) {
 // step does one thing at random.
 func (m *model) step() {
 	c, name := m.service(), m.pick("a", "A", "b", "a-b", "B0")
-	steps := []func(collection, string){m.set, m.set, m.get, m.get, m.update, m.update, m.delete, m.getDeleted, m.recover, m.purge}
+	steps := []func(collection, string){m.set, m.set, m.get, m.get, m.update, m.update, m.delete, m.getDeleted, m.recover, m.purge, m.backup, m.restore}
 	if i := m.rng.IntN(len(steps) + 1); i < len(steps) {
 		steps[i](c, name)
 	} else {
@@ -334,7 +374,7 @@ func runModel(t *testing.T, seed uint64, steps int, change func(*catalog.Vault))
 	v := w.vault("v", change)
 	var models []*model
 	for _, k := range []*kind{secretKind, keyKind} {
-		models = append(models, &model{w, t, rng, v, k, map[string]*modelObject{}})
+		models = append(models, &model{w: w, t: t, rng: rng, vault: v, kind: k, objects: map[string]*modelObject{}})
 	}
 	for range steps {
 		switch n := rng.IntN(100); {
