@@ -6,6 +6,7 @@ import (
 	"io"
 	iofs "io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -102,6 +103,18 @@ func (d directory) restrict() error {
 		return nil
 	}
 	return os.Chmod(d.path, 0o700)
+}
+
+// resolved returns the directory under the path that is its own. Pebble knows
+// the locks of this process by their path, and the operating system's are the
+// process's: under two paths it would open one directory twice.
+func (d directory) resolved() (directory, error) {
+	if !d.isOS {
+		return d, nil
+	}
+	path, err := filepath.EvalSymlinks(d.path)
+	d.path = path
+	return d, err
 }
 
 func (d directory) sync(path string) error {

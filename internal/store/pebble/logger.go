@@ -32,8 +32,9 @@ func (l *logger) Errorf(format string, args ...any) {
 // could not be written and relies on it not to return: a commit whose sync
 // failed would go on to report success, a flush whose manifest failed to delete
 // the log it came from. So it never does, even if Config.OnFatal returns.
-func (l *logger) Fatalf(format string, args ...any) {
-	err := fmt.Errorf(format, args...)
+func (l *logger) Fatalf(format string, args ...any) { l.fatal(fmt.Errorf(format, args...)) }
+
+func (l *logger) fatal(err error) {
 	if l.opening.Load() {
 		panic(err)
 	}
@@ -43,8 +44,16 @@ func (l *logger) Fatalf(format string, args ...any) {
 
 // listener reports the events that an operator should see. Corruption makes the
 // read that met it fail, not the node: other records are still served.
-func listener(log *slog.Logger) *crdb.EventListener {
+func (l *logger) listener() *crdb.EventListener {
+	log := l.store.log
 	return &crdb.EventListener{
+		// Unless it is being opened, Pebble is about to panic with its locks in
+		// a state that Go ends the process for, without a word to OnFatal.
+		WALCreated: func(info crdb.WALCreateInfo) {
+			if info.Err != nil && !l.opening.Load() {
+				l.fatal(fmt.Errorf("creating a segment of the log: %w", info.Err))
+			}
+		},
 		BackgroundError: func(err error) { log.Error("store: background work failed and is retried", "err", err) },
 		DataCorruption: func(info crdb.DataCorruptionInfo) {
 			log.Error("store: a file is corrupt", "path", info.Path, "err", info.Details)

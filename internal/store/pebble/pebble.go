@@ -96,10 +96,11 @@ type Store struct {
 	closeOnce sync.Once
 	closeErr  error
 
-	mu        sync.Mutex
-	closed    bool           // guarded by mu
-	published *snapshot      // guarded by mu, as is every snapshot's refs
-	users     sync.WaitGroup // added to under mu while closed is false
+	mu         sync.Mutex
+	closed     bool                   // guarded by mu
+	published  *snapshot              // guarded by mu, as is every snapshot's refs
+	superseded map[*snapshot]struct{} // those that views still use; guarded by mu
+	users      sync.WaitGroup         // added to under mu while closed is false
 }
 
 var _ store.Store = (*Store)(nil)
@@ -143,6 +144,7 @@ func newStore(cfg Config) *Store {
 		stopping:     make(chan struct{}),
 		drained:      make(chan struct{}),
 		failed:       make(chan struct{}),
+		superseded:   make(map[*snapshot]struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -161,7 +163,10 @@ func (s *Store) open(cfg Config, fs vfs.FS) error {
 	if err := d.prepare(); err != nil {
 		return err
 	}
-	var err error
+	d, err := d.resolved()
+	if err != nil {
+		return err
+	}
 	if s.lock, err = d.lock(); err != nil {
 		return err
 	}
@@ -169,7 +174,7 @@ func (s *Store) open(cfg Config, fs vfs.FS) error {
 	if err != nil {
 		return err
 	}
-	if s.db, err = openDB(cfg.Dir, s.options(cfg)); err != nil {
+	if s.db, err = openDB(d.path, s.options(cfg)); err != nil {
 		return err
 	}
 	if !complete {
@@ -181,16 +186,17 @@ func (s *Store) open(cfg Config, fs vfs.FS) error {
 	if err != nil {
 		return errors.Join(err, s.db.Close())
 	}
-	s.published = &snapshot{Snapshot: s.db.NewSnapshot(), refs: 1}
+	s.published = newSnapshot(s.db)
 	return nil
 }
 
 func (s *Store) options(cfg Config) *crdb.Options {
+	log := &logger{store: s}
 	opts := &crdb.Options{
 		FS:                 cfg.FS,
 		Lock:               s.lock,
-		Logger:             &logger{store: s},
-		EventListener:      listener(s.log),
+		Logger:             log,
+		EventListener:      log.listener(),
 		CacheSize:          cacheBytes,
 		MemTableSize:       memtableBytes,
 		MaxOpenFiles:       maxOpenFiles,
@@ -227,13 +233,18 @@ func openDB(dir string, opts *crdb.Options) (db *crdb.DB, err error) {
 }
 
 // Compact rewrites the files that hold keys of the range, so that what was
-// deleted or replaced there before the call is in no table file any more. It is
-// the second half of a purge: DeleteRange makes data unreadable at once, Compact
+// deleted or replaced there before the call is in no table file of the database
+// any more; files that it has replaced are removed in the background. It is the
+// second half of a purge: DeleteRange makes data unreadable at once, Compact
 // removes its bytes. A closed segment of the log keeps sealed copies until it is
-// written over. Reading and writing go on meanwhile.
+// written over. Reading and writing go on meanwhile, but Compact waits for the
+// views that began before the last update and must not be called inside one.
 func (s *Store) Compact(ctx context.Context, r store.Range) error {
 	if emptyRange(r) {
 		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	p, err := s.acquire()
 	if err != nil {
@@ -241,12 +252,46 @@ func (s *Store) Compact(ctx context.Context, r store.Range) error {
 	}
 	// Held as a user, so that Close waits, but not as a reader: a snapshot held
 	// over the compaction could keep what it shows from being dropped.
-	defer s.users.Done()
 	s.release(p)
-	if err := s.db.Compact(ctx, recordKey(nil, r.Start), recordKey(nil, r.End), false); err != nil {
+	done := make(chan error, 1)
+	go func() {
+		defer s.users.Done()
+		done <- s.compact(ctx, r)
+	}()
+	// After a fatal error Pebble may never come back.
+	select {
+	case err = <-done:
+	case <-s.failed:
+	}
+	if failure := s.stopped(); failure != nil {
+		return failure
+	}
+	if err != nil {
 		return fmt.Errorf("compacting: %w", err)
 	}
 	return nil
+}
+
+func (s *Store) compact(ctx context.Context, r store.Range) error {
+	defer func() {
+		// As in commit: Pebble panics when it cannot write to its log.
+		if v := recover(); v != nil {
+			s.fail(fmt.Errorf("compacting: %v", v))
+		}
+	}()
+	if err := s.awaitOlderViews(ctx); err != nil {
+		return err
+	}
+	start, end := recordKey(nil, r.Start), recordKey(nil, r.End)
+	// Pebble compacts a level into the next and so never rewrites a file of the
+	// last level by itself, where a value and its deletion stand side by side if
+	// a view needed both when they got there. A range key is in nobody's way:
+	// the engine has none, but on its way down its deletion takes along every
+	// file of the range.
+	if err := s.db.RangeKeyDelete(start, end, crdb.NoSync); err != nil {
+		return err
+	}
+	return s.db.Compact(ctx, start, end, false)
 }
 
 // Close lets the updates that have had their turn commit, refuses the others

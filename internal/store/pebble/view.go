@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	crdb "github.com/cockroachdb/pebble/v2"
 
@@ -14,7 +16,12 @@ import (
 // is gone; the store itself is a user of the published one.
 type snapshot struct {
 	*crdb.Snapshot
-	refs int // guarded by Store.mu
+	refs int           // guarded by Store.mu
+	gone chan struct{} // closed when the last user is gone
+}
+
+func newSnapshot(db *crdb.DB) *snapshot {
+	return &snapshot{Snapshot: db.NewSnapshot(), refs: 1, gone: make(chan struct{})}
 }
 
 // View implements store.Store.
@@ -57,21 +64,44 @@ func (s *Store) release(p *snapshot) {
 	last := p.refs == 0
 	s.mu.Unlock()
 	// After a fatal error Pebble's own locks may be held for ever.
-	if last && s.stopped() == nil {
-		if err := p.Close(); err != nil {
-			s.log.Error("closing a snapshot", "err", err)
-		}
+	if !last || s.stopped() != nil {
+		return
 	}
+	if err := p.Close(); err != nil {
+		s.log.Error("closing a snapshot", "err", err)
+	}
+	s.mu.Lock()
+	delete(s.superseded, p)
+	s.mu.Unlock()
+	close(p.gone)
 }
 
 // publish makes what is committed visible to views.
 func (s *Store) publish() {
-	next := &snapshot{Snapshot: s.db.NewSnapshot(), refs: 1}
+	next := newSnapshot(s.db)
 	s.mu.Lock()
 	previous := s.published
 	s.published = next
+	s.superseded[previous] = struct{}{}
 	s.mu.Unlock()
 	s.release(previous)
+}
+
+// awaitOlderViews waits for the views that do not show the published snapshot.
+func (s *Store) awaitOlderViews(ctx context.Context) error {
+	s.mu.Lock()
+	older := slices.Collect(maps.Keys(s.superseded))
+	s.mu.Unlock()
+	for _, p := range older {
+		select {
+		case <-p.gone:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.failed:
+			return s.failure
+		}
+	}
+	return nil
 }
 
 var errEnded = errors.New("store: view or transaction used after its function returned")
