@@ -37,6 +37,8 @@ var needs = map[string]need{
 	"ListDeletedSecrets":   {"secret", "list", roleSecretsUser},
 	"RecoverDeletedSecret": {"secret", "recover", roleSecretsOfficer},
 	"PurgeDeletedSecret":   {"secret", "purge", roleSecretsOfficer},
+	"BackupSecret":         {"secret", "backup", roleSecretsOfficer},
+	"RestoreSecret":        {"secret", "restore", roleSecretsOfficer},
 	"CreateKey":            {"key", "create", roleCryptoOfficer},
 	"GetKey":               {"key", "get", roleCryptoUser},
 	"ListKeys":             {"key", "list", roleCryptoUser},
@@ -45,6 +47,8 @@ var needs = map[string]need{
 	"ListDeletedKeys":      {"key", "list", roleCryptoUser},
 	"RecoverDeletedKey":    {"key", "recover", roleCryptoOfficer},
 	"PurgeDeletedKey":      {"key", "purge", roleCryptoOfficer},
+	"BackupKey":            {"key", "backup", roleCryptoUser},
+	"RestoreKey":           {"key", "restore", roleCryptoOfficer},
 }
 
 // dataHint returns the likely way out of a vault's refusal.
