@@ -149,6 +149,7 @@ func secretHolders() map[string]any {
 		"SecretSetParameters": SecretSetParameters{Value: ptr(secretText), ContentType: ptr("text/plain")},
 		"JSONWebKey":          jwk,
 		"KeyBundle":           KeyBundle{Key: &jwk},
+		"KeyImportParameters": KeyImportParameters{Key: &jwk},
 	}
 }
 

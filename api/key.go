@@ -139,6 +139,20 @@ type KeyCreateParameters struct {
 	ReleasePolicy *ReleasePolicy `json:"release_policy,omitempty"`
 }
 
+// KeyImportParameters is the body of an import, which makes a new version.
+//
+// Formatting or logging it shows only the public members of the key.
+type KeyImportParameters struct {
+	// Key is required, with its private members. Its KeyOps, if nil, are all that
+	// the key type can do.
+	Key *JSONWebKey `json:"key,omitempty"`
+	// HSM makes it a key of the -HSM type. The member begins with a capital letter.
+	HSM           *bool             `json:"Hsm,omitempty"`
+	Attributes    *Attributes       `json:"attributes,omitempty"`
+	Tags          map[string]string `json:"tags,omitzero"`
+	ReleasePolicy *ReleasePolicy    `json:"release_policy,omitempty"`
+}
+
 // KeyUpdateParameters is the body of an update. Members that are nil leave what
 // is stored as it is; KeyOps and Tags, if not nil, replace all that is stored.
 type KeyUpdateParameters struct {
@@ -166,3 +180,19 @@ func (k JSONWebKey) Format(f fmt.State, _ rune) { writeText(f, k.String()) }
 
 // LogValue returns String.
 func (k JSONWebKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// String returns the parameters as JSON with the public members of the key.
+func (p KeyImportParameters) String() string {
+	type plain KeyImportParameters
+	if p.Key != nil {
+		public := p.Key.Public()
+		p.Key = &public
+	}
+	return jsonText(plain(p))
+}
+
+// Format writes String for every verb, so that none reveals a private member.
+func (p KeyImportParameters) Format(f fmt.State, _ rune) { writeText(f, p.String()) }
+
+// LogValue returns String.
+func (p KeyImportParameters) LogValue() slog.Value { return slog.StringValue(p.String()) }

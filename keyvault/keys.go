@@ -17,6 +17,15 @@ func (c *Client) CreateKey(ctx context.Context, name string, parameters api.KeyC
 	})
 }
 
+// ImportKey stores a key that was made elsewhere, as a new version that becomes
+// the current one. It needs the permission keys/import. A deleted key that still
+// holds the name is a conflict.
+func (c *Client) ImportKey(ctx context.Context, name string, parameters api.KeyImportParameters) (*api.KeyBundle, error) {
+	return onObject[api.KeyBundle](ctx, c, name, operation{
+		name: "ImportKey", method: http.MethodPut, path: []string{"keys", name}, body: parameters,
+	})
+}
+
 // GetKey returns a version of a key: its public part as a JSON Web Key, and its
 // attributes. It needs the permission keys/get.
 func (c *Client) GetKey(ctx context.Context, name, version string) (*api.KeyBundle, error) {

@@ -49,6 +49,7 @@ var needs = map[string]need{
 	"PurgeDeletedKey":      {"key", "purge", roleCryptoOfficer},
 	"BackupKey":            {"key", "backup", roleCryptoUser},
 	"RestoreKey":           {"key", "restore", roleCryptoOfficer},
+	"ImportKey":            {"key", "import", roleCryptoOfficer},
 }
 
 // dataHint returns the likely way out of a vault's refusal.

@@ -38,6 +38,7 @@ type Vaults interface {
 	RestoreSecret(ctx context.Context, c vault.Call, blob []byte) (*vault.Secret, error)
 
 	CreateKey(ctx context.Context, c vault.Call, name string, in vault.CreateKey) (*vault.Key, error)
+	ImportKey(ctx context.Context, c vault.Call, name string, in vault.ImportKey) (*vault.Key, error)
 	GetKey(ctx context.Context, c vault.Call, name, version string) (*vault.Key, error)
 	UpdateKey(ctx context.Context, c vault.Call, name, version string, in vault.UpdateKey) (*vault.Key, error)
 	ListKeys(ctx context.Context, c vault.Call, p vault.PageRequest) (vault.Page[vault.Key], error)

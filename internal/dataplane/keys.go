@@ -49,6 +49,42 @@ func (p *plane) createKey(x *httpx.Exchange) error {
 	return x.Reply(http.StatusOK, keyBundle(x, k))
 }
 
+func (p *plane) importKey(x *httpx.Exchange) error {
+	var body api.KeyImportParameters
+	if err := x.ReadJSON(&body); err != nil {
+		return unusableBody(err)
+	}
+	attributes, err := readKeyAttributes(x, body.Attributes)
+	if err != nil {
+		return err
+	}
+	if err := checkReleasePolicy(x, body.ReleasePolicy, body.Attributes); err != nil {
+		return err
+	}
+	if body.Key == nil {
+		body.Key = &api.JSONWebKey{} // which the domain refuses, once it knows that the caller may import
+	}
+	if body.Key.KeyHSM != nil {
+		return badParameter("A key that is wrapped for an HSM (key_hsm) cannot be imported: there is no HSM here to open it.")
+	}
+	kty, hsm := strings.CutSuffix(string(body.Key.Kty), hsmSuffix)
+	k, err := p.Vaults.ImportKey(x.Context(), call(x), x.Params["name"], vault.ImportKey{
+		Key: privateKey(x, kty, body.Key), HSM: hsm || body.HSM != nil && *body.HSM,
+		Ops: readOps(body.Key.KeyOps), Tags: body.Tags, Attributes: attributes,
+	})
+	if err != nil {
+		return err
+	}
+	return x.Reply(http.StatusOK, keyBundle(x, k))
+}
+
+func privateKey(x *httpx.Exchange, kty string, k *api.JSONWebKey) keyops.PrivateJWK {
+	return keyops.PrivateJWK{
+		Type: keyops.Type(kty), Curve: readCurve(x, k.Crv),
+		N: k.N, E: k.E, D: k.D, P: k.P, Q: k.Q, DP: k.DP, DQ: k.DQ, QI: k.QI, X: k.X, Y: k.Y,
+	}
+}
+
 func (p *plane) getKey(x *httpx.Exchange) error {
 	k, err := p.Vaults.GetKey(x.Context(), call(x), x.Params["name"], x.Params["version"])
 	if err != nil {

@@ -34,6 +34,7 @@ func (p *plane) routes() []httpx.Route {
 		{Method: post, Pattern: "/secrets/restore", Name: "SecretRestore", MaxBody: maxRestoreBody, Handle: p.restoreSecret},
 
 		{Method: post, Pattern: "/keys/{name}/create", Name: "KeyCreate", MaxBody: maxKeyBody, Handle: p.createKey},
+		{Method: put, Pattern: "/keys/{name}", Name: "KeyImport", MaxBody: maxKeyBody, Handle: p.importKey},
 		{Method: get, Pattern: "/keys/{name}/{version?}", Name: "KeyGet", Handle: p.getKey},
 		{Method: patch, Pattern: "/keys/{name}/{version?}", Name: "KeyUpdate", MaxBody: maxKeyBody, Handle: p.updateKey},
 		{Method: del, Pattern: "/keys/{name}", Name: "KeyDelete", Handle: p.deleteKey},

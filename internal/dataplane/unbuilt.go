@@ -21,7 +21,6 @@ func refuseUnbuilt(x *httpx.Exchange) error {
 
 // unbuilt are the operations of Azure Key Vault that exist here by name only.
 var unbuilt = []struct{ method, pattern, name string }{
-	{"PUT", "/keys/{name}", "KeyImport"},
 	{"POST", "/keys/{name}/{version?}/encrypt", "KeyEncrypt"},
 	{"POST", "/keys/{name}/{version?}/decrypt", "KeyDecrypt"},
 	{"POST", "/keys/{name}/{version?}/wrapkey", "KeyWrap"},

@@ -9,6 +9,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"math/big"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
@@ -74,7 +75,7 @@ func parsePKCS8(der []byte) (*Key, error) {
 	switch private := private.(type) {
 	case *rsa.PrivateKey:
 		bits := private.N.BitLen()
-		if (Spec{Type: TypeRSA, Bits: bits, PublicExponent: private.E}).Validate() != nil || len(private.Primes) != 2 {
+		if (Spec{Type: TypeRSA, Bits: bits}).Validate() != nil || !validExponent(big.NewInt(int64(private.E))) || len(private.Primes) != 2 {
 			return nil, fmt.Errorf("%w: an RSA key that is never made", ErrKey)
 		}
 		return newKey(private), nil

@@ -45,6 +45,7 @@ var dataRows = []dataRow{
 	{"SecretRestore", "POST", "/secrets/restore", "", backedUp, "secrets restore", "secrets/restore/action", 200, true},
 
 	{"KeyCreate", "POST", "/keys/{name}/create", `{"kty":"EC"}`, none, "keys create", "keys/create/action", 200, true},
+	{"KeyImport", "PUT", "/keys/{name}", importedKey, none, "keys import", "keys/import/action", 200, true},
 	{"KeyGet", "GET", "/keys/{name}/", "", live, "keys get", "keys/read", 200, false},
 	{"KeyUpdate", "PATCH", "/keys/{name}/", `{"tags":{"a":"b"}}`, live, "keys update", "keys/update/action", 200, true},
 	{"KeyDelete", "DELETE", "/keys/{name}", "", live, "keys delete", "keys/delete", 200, true},
@@ -268,3 +269,6 @@ func TestPermissionsOfAnotherVault(t *testing.T) {
 		m.denied("roles at another vault", roleVault, row, m.prepare(roleVault, row))
 	}
 }
+
+// importedKey is the key of RFC 7517, appendix A.2, in the body of an import.
+const importedKey = `{"key":{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}}`

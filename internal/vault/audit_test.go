@@ -57,7 +57,7 @@ func (o testOperation) path(version string) string {
 	case !o.named() && version == "":
 		return o.category
 	case strings.HasPrefix(o.method, "Set"), strings.HasPrefix(o.method, "Create"), strings.HasPrefix(o.method, "Update"),
-		o.method == "GetSecret", o.method == "GetKey", strings.HasPrefix(o.method, "Restore"):
+		o.method == "GetSecret", o.method == "GetKey", strings.HasPrefix(o.method, "Restore"), o.method == "ImportKey":
 		return o.category + "/obj/" + version
 	}
 	return o.category + "/obj"

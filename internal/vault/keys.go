@@ -16,12 +16,39 @@ import (
 // yet purged is a Conflict, an HSM key in a standard vault is Forbidden. Nothing
 // is generated for a caller without permission.
 func (s *Service) CreateKey(ctx context.Context, call Call, name string, in CreateKey) (*Key, error) {
-	op := keyKind.onName(call, "Create", access.KeyCreate, name).reads(keyKind.inArea(name, live, dead))
-	ops := in.Ops
-	if ops == nil {
-		ops = keyops.DefaultOps(in.Spec.Type)
+	op := keyKind.onName(call, "Create", access.KeyCreate, name)
+	op.reject(in.Spec.Validate())
+	return s.newKey(ctx, op, name, newKeyRequest{in.Spec.Type, in.HSM, in.Ops, in.Tags, in.Attributes}, func() (*keyops.Key, error) {
+		return keyops.Generate(ctx, in.Spec)
+	})
+}
+
+// ImportKey is CreateKey for a key that somebody else has made. One whose
+// numbers do not agree is Invalid.
+func (s *Service) ImportKey(ctx context.Context, call Call, name string, in ImportKey) (*Key, error) {
+	op := keyKind.onName(call, "Import", access.KeyImport, name)
+	return s.newKey(ctx, op, name, newKeyRequest{in.Key.Type, in.HSM, in.Ops, in.Tags, in.Attributes}, func() (*keyops.Key, error) {
+		return keyops.Import(in.Key)
+	})
+}
+
+// newKeyRequest is what creating and importing a key have in common.
+type newKeyRequest struct {
+	kind       keyops.Type
+	hsm        bool
+	ops        []string
+	tags       map[string]string
+	attributes Attributes
+}
+
+// newKey adds a version with the key that get returns. It asks for the key only
+// once it knows that the caller may have it and that the name can be given.
+func (s *Service) newKey(ctx context.Context, op *operation, name string, in newKeyRequest, get func() (*keyops.Key, error)) (*Key, error) {
+	op.reads(keyKind.inArea(name, live, dead))
+	if in.ops == nil {
+		in.ops = keyops.DefaultOps(in.kind)
 	}
-	op.reject(checkKey(in.Spec, ops), checkTags(in.Tags), checkAttributes(in.Attributes))
+	op.reject(keyops.ValidOps(in.kind, in.ops), checkTags(in.tags), checkAttributes(in.attributes))
 	op.admit = func(sc catalog.Scope) error { return admitKey(sc.Vault, in) }
 	err := s.look(ctx, op, func(_ store.View, sc catalog.Scope, r *seen) error {
 		_, err := s.nameForSet(sc, r, keyKind, name)
@@ -30,7 +57,7 @@ func (s *Service) CreateKey(ctx context.Context, call Call, name string, in Crea
 	if err != nil {
 		return nil, s.conclude(ctx, op, err)
 	}
-	key, err := keyops.Generate(ctx, in.Spec)
+	key, err := get()
 	if err != nil {
 		return nil, s.conclude(ctx, op, err)
 	}
@@ -39,26 +66,18 @@ func (s *Service) CreateKey(ctx context.Context, call Call, name string, in Crea
 		return nil, s.conclude(ctx, op, err)
 	}
 	defer private.Zero()
-	v := versionRecord{Version: newVersion(), Tags: in.Tags, Key: newKeyRecord(key.Public(), in.HSM, ops)}
-	v.apply(in.Attributes)
+	v := versionRecord{Version: newVersion(), Tags: in.tags, Key: newKeyRecord(key.Public(), in.hsm, in.ops)}
+	v.apply(in.attributes)
 	return asKey(s.addVersion(ctx, op, keyKind, name, v, private.Reveal()))
-}
-
-// checkKey checks what a key is to be, in any vault.
-func checkKey(spec keyops.Spec, ops []string) error {
-	if err := spec.Validate(); err != nil {
-		return err
-	}
-	return keyops.ValidOps(spec.Type, ops)
 }
 
 // admitKey checks whether the vault may hold the key. Exportable keys need a
 // release policy, which no request can carry yet.
-func admitKey(vault *catalog.Vault, in CreateKey) error {
-	if in.HSM && !vault.Premium {
+func admitKey(vault *catalog.Vault, in newKeyRequest) error {
+	if in.hsm && !vault.Premium {
 		return hsmNeedsPremium()
 	}
-	if in.Attributes.Exportable == nil || !*in.Attributes.Exportable {
+	if in.attributes.Exportable == nil || !*in.attributes.Exportable {
 		return nil
 	}
 	if !vault.Premium {

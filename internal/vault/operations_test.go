@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"encoding/base64"
 	"reflect"
 	"strings"
 	"testing"
@@ -46,6 +47,22 @@ func newSecret(value string) SetSecret { return SetSecret{Value: secret.New([]by
 
 var newECKey = CreateKey{Spec: keyops.Spec{Type: keyops.TypeEC}}
 
+// importedECKey is the key of RFC 7517, appendix A.2.
+var importedECKey = ImportKey{Key: keyops.PrivateJWK{
+	Type: keyops.TypeEC, Curve: keyops.CurveP256,
+	X: unpadded("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"),
+	Y: unpadded("4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"),
+	D: unpadded("870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"),
+}}
+
+func unpadded(text string) []byte {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
 var testOperations = []testOperation{
 	{"SetSecret", "SecretSet", "secrets", "set", "secrets/setSecret/action", secretsOfficer, active, true,
 		func(w *world, c Call, n string) (any, error) { return w.svc.SetSecret(w.ctx(), c, n, newSecret("new")) }},
@@ -80,6 +97,8 @@ var testOperations = []testOperation{
 
 	{"CreateKey", "KeyCreate", "keys", "create", "keys/create/action", cryptoOfficer, active, true,
 		func(w *world, c Call, n string) (any, error) { return w.svc.CreateKey(w.ctx(), c, n, newECKey) }},
+	{"ImportKey", "KeyImport", "keys", "import", "keys/import/action", cryptoOfficer, active, true,
+		func(w *world, c Call, n string) (any, error) { return w.svc.ImportKey(w.ctx(), c, n, importedECKey) }},
 	{"GetKey", "KeyGet", "keys", "get", "keys/read", cryptoUser, active, false,
 		func(w *world, c Call, n string) (any, error) { return w.svc.GetKey(w.ctx(), c, n, "") }},
 	{"UpdateKey", "KeyUpdate", "keys", "update", "keys/update/action", cryptoUser, active, true,

@@ -186,7 +186,7 @@ var rolePowers = map[string][]string{
 	access.RoleKeyVaultAdministrator: {
 		"SetSecret", "GetSecret", "UpdateSecret", "ListSecrets", "ListSecretVersions",
 		"DeleteSecret", "GetDeletedSecret", "ListDeletedSecrets", "RecoverSecret", "PurgeSecret", "BackupSecret", "RestoreSecret",
-		"CreateKey", "GetKey", "UpdateKey", "ListKeys", "ListKeyVersions",
+		"CreateKey", "ImportKey", "GetKey", "UpdateKey", "ListKeys", "ListKeyVersions",
 		"DeleteKey", "GetDeletedKey", "ListDeletedKeys", "RecoverKey", "PurgeKey", "BackupKey", "RestoreKey",
 	},
 	secretsOfficer: {
@@ -195,7 +195,7 @@ var rolePowers = map[string][]string{
 	},
 	secretsUser: {"GetSecret", "ListSecrets", "ListSecretVersions", "GetDeletedSecret", "ListDeletedSecrets"},
 	cryptoOfficer: {
-		"CreateKey", "GetKey", "UpdateKey", "ListKeys", "ListKeyVersions",
+		"CreateKey", "ImportKey", "GetKey", "UpdateKey", "ListKeys", "ListKeyVersions",
 		"DeleteKey", "GetDeletedKey", "ListDeletedKeys", "RecoverKey", "PurgeKey", "BackupKey", "RestoreKey",
 	},
 	cryptoUser: {"GetKey", "UpdateKey", "BackupKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys"},

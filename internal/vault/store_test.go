@@ -200,7 +200,7 @@ func TestRoundTrips(t *testing.T) {
 			}
 			views, updates, reads := int64(1), int64(0), int64(1)
 			switch {
-			case op.method == "CreateKey", strings.HasPrefix(op.method, "Restore"):
+			case op.method == "CreateKey", op.method == "ImportKey", strings.HasPrefix(op.method, "Restore"):
 				views, updates, reads = 2, 1, 3
 			case strings.HasPrefix(op.method, "Backup"):
 				reads = 3

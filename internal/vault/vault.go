@@ -104,6 +104,15 @@ type CreateKey struct {
 	Attributes Attributes
 }
 
+// ImportKey is the request of Service.ImportKey, as CreateKey.
+type ImportKey struct {
+	Key        keyops.PrivateJWK
+	HSM        bool
+	Ops        []string
+	Tags       map[string]string
+	Attributes Attributes
+}
+
 // UpdateKey is the request of Service.UpdateKey, as UpdateSecret.
 type UpdateKey struct {
 	Ops        []string
