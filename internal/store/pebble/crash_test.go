@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	crdb "github.com/cockroachdb/pebble/v2"
@@ -31,7 +29,7 @@ func TestCrash(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	c := &crash{seed: seed, known: newKnowledge()}
+	c := newCrash(seed)
 	mem := vfs.NewCrashableMem()
 	for generation := range crashGenerations {
 		c.generation, c.offered = generation, 0
@@ -60,7 +58,8 @@ func TestCrash(t *testing.T) {
 // The crash test fails an engine that does not sync.
 func TestCrashNoticesMissingSyncs(t *testing.T) {
 	t.Parallel()
-	c := &crash{seed: 1, known: newKnowledge(), tune: func(cfg *Config) { cfg.writeOptions = crdb.NoSync }}
+	c := newCrash(1)
+	c.tune = func(cfg *Config) { cfg.writeOptions = crdb.NoSync }
 	c.run(t, vfs.NewCrashableMem())
 	wantViolation(t, c, "lost")
 }
@@ -68,11 +67,12 @@ func TestCrashNoticesMissingSyncs(t *testing.T) {
 // The crash test fails an engine that syncs but shows what is not synced yet.
 func TestCrashNoticesEarlyViews(t *testing.T) {
 	t.Parallel()
-	c := &crash{seed: 1, known: newKnowledge(), view: func(ctx context.Context, s *Store, fn func(store.View) error) error {
+	c := newCrash(1)
+	c.view = func(ctx context.Context, s *Store, fn func(store.View) error) error {
 		p := newSnapshot(s.db)
 		defer p.Close()
 		return fn(&view{ctx: ctx, snapshot: p})
-	}}
+	}
 	c.run(t, vfs.NewCrashableMem())
 	wantViolation(t, c, "lost")
 }
@@ -98,9 +98,11 @@ type crash struct {
 	known *knowledge
 	// wanted has an element when a reader should read.
 	wanted chan struct{}
-	views  atomic.Int64 // views that have ended
-	// reading is whether there are readers that a sync can wait for.
-	reading atomic.Bool
+
+	viewMu  sync.Mutex
+	viewed  sync.Cond // of viewMu: views or reading has changed
+	views   int       // views that have ended; guarded by viewMu
+	reading bool      // whether there are readers; guarded by viewMu
 
 	mu         sync.Mutex
 	cuts       int            // guarded by mu
@@ -108,6 +110,12 @@ type crash struct {
 	violations []string       // guarded by mu
 	offered    int            // cuts by chance of this generation; guarded by mu
 	survivor   cut            // one of them; guarded by mu
+}
+
+func newCrash(seed uint64) *crash {
+	c := &crash{seed: seed, known: newKnowledge(), kinds: map[string]int{}}
+	c.viewed.L = &c.viewMu
+	return c
 }
 
 // cut is what is left behind a power cut.
@@ -169,10 +177,12 @@ func (c *crash) awaitViews(op fileOp) {
 	if !op.isLog() {
 		return
 	}
+	c.viewMu.Lock()
+	defer c.viewMu.Unlock()
 	// As many as there are readers may have begun before.
-	for end := c.views.Load() + crashReaders + 1; c.reading.Load() && c.views.Load() < end; {
+	for end := c.views + crashReaders + 1; c.reading && c.views < end; {
 		c.askForView()
-		runtime.Gosched()
+		c.viewed.Wait()
 	}
 }
 
@@ -188,9 +198,6 @@ func (c *crash) cut(mem *vfs.MemFS, op fileOp, when string, cuts chan<- cut) {
 	c.mu.Lock()
 	c.cuts++
 	n := c.cuts
-	if c.kinds == nil {
-		c.kinds = map[string]int{}
-	}
 	c.kinds[fileKind(op.name)]++
 	c.mu.Unlock()
 	// First what is known, then the disk: nothing on it is known too late.
@@ -237,7 +244,7 @@ func (c *crash) work(t *testing.T, s *Store, enough func() bool) {
 	var readers, writers sync.WaitGroup
 	done := make(chan struct{})
 	c.wanted = make(chan struct{}, crashReaders)
-	c.reading.Store(true)
+	c.setReading(true)
 	for range crashReaders {
 		readers.Go(func() {
 			for {
@@ -270,7 +277,7 @@ func (c *crash) work(t *testing.T, s *Store, enough func() bool) {
 		})
 	}
 	writers.Wait()
-	c.reading.Store(false)
+	c.setReading(false)
 	close(done)
 	readers.Wait()
 }
@@ -300,7 +307,17 @@ func (c *crash) read(t *testing.T, s *Store) {
 	if err != nil {
 		t.Errorf("View: %v", err)
 	}
-	c.views.Add(1)
+	c.viewMu.Lock()
+	c.views++
+	c.viewMu.Unlock()
+	c.viewed.Broadcast()
+}
+
+func (c *crash) setReading(reading bool) {
+	c.viewMu.Lock()
+	c.reading = reading
+	c.viewMu.Unlock()
+	c.viewed.Broadcast()
 }
 
 // check opens what a cut has left and compares it with what was known before.

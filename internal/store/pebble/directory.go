@@ -117,13 +117,7 @@ func (d directory) resolved() (directory, error) {
 	return d, err
 }
 
-func (d directory) sync(path string) error {
-	f, err := d.fs.OpenDir(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func (d directory) sync(path string) error { return syncDirectory(d.fs, path) }
 
 func (d directory) lock() (*crdb.Lock, error) {
 	lock, err := crdb.LockDirectory(d.path, d.fs)

@@ -208,6 +208,10 @@ func (s *Store) options(cfg Config) *crdb.Options {
 			opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 		}
 	}
+	if opts.FS == nil {
+		opts.WithFSDefaults()
+	}
+	opts.FS = markerFS{opts.FS}
 	if cfg.tune != nil {
 		cfg.tune(opts)
 	}
