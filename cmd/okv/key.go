@@ -28,6 +28,8 @@ func newKey() *cobra.Command {
 		remove:   ofName((*keyvault.Client).DeleteKey),
 		recover:  ofName((*keyvault.Client).RecoverDeletedKey),
 		purge:    (*keyvault.Client).PurgeDeletedKey,
+		backup:   (*keyvault.Client).BackupKey,
+		restore:  restored((*keyvault.Client).RestoreKey),
 		list:     listOf((*keyvault.Client).ListKeys),
 		versions: listOfName((*keyvault.Client).ListKeyVersions),
 		deleted:  listOf((*keyvault.Client).ListDeletedKeys),

@@ -22,6 +22,8 @@ type kind struct {
 	show            func(*keyvault.Client, context.Context, string, string) (any, error)
 	remove, recover func(*keyvault.Client, context.Context, string) (any, error)
 	purge           func(*keyvault.Client, context.Context, string) error
+	backup          func(*keyvault.Client, context.Context, string) ([]byte, error)
+	restore         func(*keyvault.Client, context.Context, []byte) (any, error)
 	list, deleted   func(*keyvault.Client, context.Context) iter.Seq2[any, error]
 	versions        func(*keyvault.Client, context.Context, string) iter.Seq2[any, error]
 }
@@ -41,7 +43,7 @@ func newObjects(k kind, long, example string, create func(*group) *cobra.Command
 	g.address.add(cmd)
 	g.output = outputFlag(cmd)
 	cmd.AddCommand(create(g), g.newShow(), g.newList(), g.newListVersions(), g.newDelete(),
-		g.newListDeleted(), g.newRecover(), g.newPurge())
+		g.newListDeleted(), g.newRecover(), g.newPurge(), g.newBackup(), g.newRestore())
 	return cmd
 }
 

@@ -24,6 +24,8 @@ func newSecret() *cobra.Command {
 		remove:       ofName((*keyvault.Client).DeleteSecret),
 		recover:      ofName((*keyvault.Client).RecoverDeletedSecret),
 		purge:        (*keyvault.Client).PurgeDeletedSecret,
+		backup:       (*keyvault.Client).BackupSecret,
+		restore:      restored((*keyvault.Client).RestoreSecret),
 		list:         listOf((*keyvault.Client).ListSecrets),
 		versions:     listOfName((*keyvault.Client).ListSecretVersions),
 		deleted:      listOf((*keyvault.Client).ListDeletedSecrets),
@@ -90,20 +92,26 @@ standard input if the file is "-", byte for byte. It must be UTF-8.`,
 
 // readValue reads a value from a file, or from in if that is "-".
 func readValue(in io.Reader, file string) (string, error) {
+	value, err := readFile(in, file, maxValueFile, "that is more than a secret can hold")
+	return string(value), err
+}
+
+// readFile reads a file, or in if that is "-", of at most max bytes.
+func readFile(in io.Reader, file string, max int64, tooLarge string) ([]byte, error) {
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return "", fmt.Errorf("--file: %w", err)
+			return nil, fmt.Errorf("--file: %w", err)
 		}
 		defer f.Close()
 		in = f
 	}
-	value, err := io.ReadAll(io.LimitReader(in, maxValueFile+1))
+	content, err := io.ReadAll(io.LimitReader(in, max+1))
 	if err != nil {
-		return "", fmt.Errorf("--file: %w", err)
+		return nil, fmt.Errorf("--file: %w", err)
 	}
-	if len(value) > maxValueFile {
-		return "", errors.New("--file: that is more than a secret can hold")
+	if int64(len(content)) > max {
+		return nil, errors.New("--file: " + tooLarge)
 	}
-	return string(value), nil
+	return content, nil
 }
