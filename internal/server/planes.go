@@ -33,16 +33,26 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r = r.WithContext(httpx.WithSite(r.Context(), site))
+	if s.draining.Load() {
+		s.refuseDraining(w, r, site)
+		return
+	}
 	switch {
 	case site.Vault != "":
 		s.planes.vault.ServeHTTP(w, r)
 	case site.HSM != "":
 		refuse(w, http.StatusNotImplemented, "NotImplemented", "Managed HSMs are not built; use a vault.")
-	case site.Login && (!site.Management || s.planes.token.Serves(r.URL.EscapedPath())):
+	case s.isToken(site, r):
 		s.planes.token.ServeHTTP(w, r)
 	default:
 		s.planes.management.ServeHTTP(w, r)
 	}
+}
+
+// isToken reports whether a request that is not for a vault is for the token
+// service.
+func (s *Server) isToken(site httpx.Site, r *http.Request) bool {
+	return site.Login && (!site.Management || s.planes.token.Serves(r.URL.EscapedPath()))
 }
 
 func refuse(w http.ResponseWriter, status int, code, message string) {
@@ -62,7 +72,7 @@ func (s *Server) connect(ctx context.Context) error {
 	d, cfg := s.data, s.cfg
 	vaults, management := audiences(cfg.Hosts, cfg.Ports)
 	s.identity = identity.New(identity.Config{
-		Store: d.store, Sealer: d.keyring.System(), Issuer: cfg.Issuer, Now: wallClock, Logger: cfg.Logger,
+		Store: d.records, Sealer: d.keyring.System(), Issuer: cfg.Issuer, Now: wallClock, Logger: cfg.Logger,
 		Audiences:    map[identity.Plane][]string{identity.PlaneVault: vaults, identity.PlaneManagement: management},
 		OnAdopt:      cfg.OnAdopt,
 		AliasTenants: cfg.AliasTenants,
@@ -71,10 +81,10 @@ func (s *Server) connect(ctx context.Context) error {
 		return err
 	}
 	s.vaults = vault.New(vault.Config{
-		Store: d.store, Catalog: d.catalog, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger,
+		Store: d.records, Catalog: d.catalog, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger,
 	})
 	s.resources = resource.New(resource.Config{
-		Store: d.store, Catalog: d.catalog, Keyring: d.keyring, Audit: d.audit,
+		Store: d.records, Catalog: d.catalog, Keyring: d.keyring, Audit: d.audit,
 		Now: cfg.DomainClock, Compact: d.store.Compact, Logger: cfg.Logger,
 	})
 	s.planes = planes{
