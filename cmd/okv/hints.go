@@ -7,6 +7,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/api"
 	"github.com/openkeyvault/openkeyvault/api/arm"
+	"github.com/openkeyvault/openkeyvault/api/graph"
 	"github.com/openkeyvault/openkeyvault/keyvault"
 	"github.com/openkeyvault/openkeyvault/management"
 )
@@ -96,6 +97,10 @@ func forbiddenHint(e *keyvault.Error, need need) string {
 // plane.
 func managementHint(e *management.Error) string {
 	switch {
+	case e.Code == graph.CodeDenied:
+		return "this needs the role Owner at the scope /, or in Azure the directory's role Application Administrator"
+	case e.Code == graph.CodeNotFound:
+		return "okv app list shows the applications that exist"
 	case e.Code == arm.CodeResourceGroupNotFound && e.Operation == "CreateOrUpdateVault":
 		return "--create-group makes it"
 	case e.Code == arm.CodeResourceGroupNotFound && e.Operation != "ListVaultsByGroup":

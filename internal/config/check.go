@@ -120,10 +120,10 @@ func (c *Config) takeHealth(f *file, _ string) error {
 	return nil
 }
 
-// minReserve leaves the engine room for a memtable and its log, and the audit log
-// a quarter of it.
+// With the least reserve, the eighth part that a start needs has room for a
+// memtable and a segment of the log.
 const (
-	minReserve = 16
+	minReserve = 64
 	maxReserve = 1 << 20
 )
 

@@ -110,7 +110,7 @@ func (c *Config) Names() []string {
 	var names []string
 	for _, row := range c.Hosts {
 		names = append(names, "any-vault."+row.VaultSuffix)
-		for _, hosts := range [][]string{row.Login, row.Management} {
+		for _, hosts := range [][]string{row.Login, row.Management, row.Directory} {
 			if len(hosts) > 0 && !slices.Contains(names, hosts[0]) {
 				names = append(names, hosts[0])
 			}

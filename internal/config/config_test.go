@@ -94,7 +94,7 @@ delay = "5s"
 		t.Errorf("the issuer is %s", got.Issuer())
 	}
 	if names := strings.Join(got.Names(), " "); names != "any-vault.vault.corp.example id.corp.example arm.corp.example "+
-		"any-vault.vault.azure.net login.microsoftonline.com management.azure.com" {
+		"any-vault.vault.azure.net login.microsoftonline.com management.azure.com graph.microsoft.com" {
 		t.Errorf("names %s", names)
 	}
 	if ports := got.Ports(8443); !reflect.DeepEqual(ports, []int{8443}) {
@@ -166,7 +166,7 @@ func TestRefusals(t *testing.T) {
 
 		{"no health port", `[tls]`, "[health]\nlisten = \"localhost\"\n[tls]", `health.listen: "localhost": give HOST:PORT`},
 		{"one listener for both", `[tls]`, "[health]\nlisten = \":443\"\n[tls]", "health.listen: :443 is the address of listen"},
-		{"no reserve", `domain =`, "disk_reserve_mib = 0\ndomain =", "disk_reserve_mib: 0 is not from 16 to 1048576"},
+		{"no reserve", `domain =`, "disk_reserve_mib = 0\ndomain =", "disk_reserve_mib: 0 is not from 64 to 1048576"},
 		{"a level", `[tls]`, "[log]\nlevel = \"loud\"\n[tls]", `"loud" is none of debug, info, warn, error`},
 		{"a format", `[tls]`, "[log]\nformat = \"xml\"\n[tls]", `log.format: "xml" is none of text, json`},
 		{"a bare number", `[tls]`, "[shutdown]\ngrace = \"30\"\n[tls]", `"30" is not a duration such as 30s or 1m`},

@@ -127,6 +127,9 @@ func (d *data) openDir(ctx context.Context, cfg DataConfig, logger *slog.Logger)
 
 // openStore opens the database of a data directory that exists.
 func openStore(cfg DataConfig, logger *slog.Logger) (*pebble.Store, error) {
+	if err := cfg.checkRoom(); err != nil {
+		return nil, err
+	}
 	s, err := pebble.Open(pebble.Config{
 		Dir: filepath.Join(cfg.Dir, "store"), Logger: logger, DisableCompression: cfg.DisableCompression,
 	})
@@ -137,11 +140,28 @@ func openStore(cfg DataConfig, logger *slog.Logger) (*pebble.Store, error) {
 }
 
 func newDisk(cfg DataConfig, path string, logger *slog.Logger) *disk {
-	d := &disk{path: path, probe: pebble.FreeSpace, keep: probeInterval, log: logger}
+	d := &disk{path: path, probe: cfg.probe(), keep: probeInterval, log: logger}
 	if cfg.freeSpace != nil {
-		d.probe, d.keep = cfg.freeSpace, 0
+		d.keep = 0
 	}
 	return d
+}
+
+func (cfg DataConfig) probe() func(path string) (uint64, error) {
+	if cfg.freeSpace != nil {
+		return cfg.freeSpace
+	}
+	return pebble.FreeSpace
+}
+
+// checkRoom refuses to open a database where the engine would try for ever to
+// write what it finds in its log.
+func (cfg DataConfig) checkRoom() error {
+	need := cfg.DiskReserve / startShare
+	if free, err := cfg.probe()(cfg.Dir); err == nil && free < need {
+		return fmt.Errorf("the disk of %s has %d KiB of room, and the server needs %d MiB to start: make room there", cfg.Dir, free>>10, need>>20)
+	}
+	return nil
 }
 
 // openRoot opens the root key, after the database, whose lock keeps two

@@ -16,7 +16,10 @@ import (
 // unable to promise anything, and ends the process. So changes are refused while
 // there is still room, and the audit log, which reads need, may fill three
 // quarters of what is left before it, too, stops.
-const auditShare = 4 // of the reserve, one part in so many is nobody's
+const (
+	auditShare = 4 // of the reserve, one part in so many is nobody's
+	startShare = 8 // and with one in so many the engine can be opened
+)
 
 // disk is the room on the file system that holds a path. It is safe for
 // concurrent use.

@@ -10,20 +10,21 @@ import (
 	"syscall"
 )
 
-// checkOwner refuses a data directory of another user. Root could use it, and
-// would leave files in it that its owner cannot open any more.
+// checkOwner refuses root another user's data directory: it could use it, and
+// would leave files in it that its owner cannot open any more. Whether anybody
+// else may use it, the system says.
 func checkOwner(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return err
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || int(stat.Uid) == os.Geteuid() {
+	if !ok || os.Geteuid() != 0 || stat.Uid == 0 {
 		return nil
 	}
 	owner := strconv.Itoa(int(stat.Uid))
 	if u, err := user.LookupId(owner); err == nil {
 		owner = u.Username
 	}
-	return fmt.Errorf("the data directory %s belongs to the user %s: run this as that user, or make it yours", dir, owner)
+	return fmt.Errorf("the data directory %s belongs to the user %s: run this as that user, or make it root's", dir, owner)
 }

@@ -90,6 +90,31 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// On a full disk the engine would not come to an end of opening its files.
+func TestStartOnFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h := newHouse(t, inDir(dir))
+	h.shutdown()
+	disk := &room{}
+	cfg := h.cfg
+	onDisk(disk)(&cfg)
+	for free, ok := range map[uint64]bool{0: false, testReserve/startShare - 1: false, testReserve / startShare: true} {
+		disk.free.Store(free)
+		s, err := Open(t.Context(), cfg)
+		if ok {
+			if err != nil {
+				t.Fatalf("with %d free: %v", free, err)
+			}
+			if err := s.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), "the disk of "+dir+" has ") || !strings.Contains(err.Error(), "KiB of room, and the server needs 8 MiB to start: make room there") {
+			t.Errorf("with %d free: %v", free, err)
+		}
+	}
+}
+
 // A disk that does not say how much room it has is no reason to refuse.
 func TestUnknownRoom(t *testing.T) {
 	t.Parallel()

@@ -79,7 +79,7 @@ func TestFullDisk(t *testing.T) {
 	fill(t, ballast, -1)
 	s.awaitRead("before-0", "The audit log cannot be written")
 	s.terminate()
-	s.startFails("no space left on device")
+	s.startFails("and the server needs 8 MiB to start: make room there")
 	remove(t, ballast)
 	s.start()
 	if err := s.set("after", "value"); err != nil {
@@ -92,8 +92,9 @@ func TestFullDisk(t *testing.T) {
 	fill(t, ballast, free(t, disk)-120*mib)
 	written := s.fillWithSecrets()
 	maps.Copy(acknowledged, written)
-	if left := free(t, disk); len(written) < 100 || left > 70*mib || left < 16*mib {
-		t.Errorf("%d secrets were written and %d MiB are left, want the reserve of 64", len(written), left/mib)
+	// The engine takes and gives back room in the background.
+	if left := free(t, disk); len(written) < 100 || left > 100*mib || left < 16*mib {
+		t.Errorf("%d secrets were written and %d MiB are left, want about the reserve of 64", len(written), left/mib)
 	}
 	s.kill()
 	s.start()

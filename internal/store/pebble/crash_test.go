@@ -159,7 +159,7 @@ func (c *crash) run(t *testing.T, mem *vfs.MemFS) {
 }
 
 func (c *crash) config(fs vfs.FS) Config {
-	cfg := Config{Dir: "store", FS: fs, Logger: quiet(), tune: smallMemtables, OnFatal: func(err error) { panic(err) }}
+	cfg := Config{Dir: "data/store", FS: fs, Logger: quiet(), tune: smallMemtables, OnFatal: func(err error) { panic(err) }}
 	if c.tune != nil {
 		c.tune(&cfg)
 	}
