@@ -24,7 +24,6 @@ const (
 
 	encodingPKCS8   = 1 // RFC 5958, DER: RSA and the NIST curves
 	encodingKoblitz = 2 // the scalar of a P-256K key, 32 bytes, big-endian
-	encodingOct     = 3 // the octets of a symmetric key, 16 to 64
 )
 
 // ErrKey is wrapped by every error of ParsePrivate. It does not say what the
@@ -38,9 +37,6 @@ func (k *Key) MarshalPrivate() (secret.Bytes, error) {
 		scalar := koblitz.Key.Bytes()
 		defer clear(scalar[:])
 		return secret.New(append([]byte{format1, encodingKoblitz}, scalar[:]...)), nil
-	}
-	if octets, ok := private.(symmetricKey); ok {
-		return secret.New(append([]byte{format1, encodingOct}, octets...)), nil
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
@@ -62,8 +58,6 @@ func ParsePrivate(b []byte) (*Key, error) {
 		return parsePKCS8(b[2:])
 	case encodingKoblitz:
 		return parseKoblitz(b[2:])
-	case encodingOct:
-		return parseOct(b[2:])
 	}
 	return nil, fmt.Errorf("%w: unknown encoding", ErrKey)
 }
@@ -138,11 +132,4 @@ func parseKoblitz(b []byte) (*Key, error) {
 		return nil, fmt.Errorf("%w: not a scalar of P-256K", ErrKey)
 	}
 	return newKey(secp256k1.NewPrivateKey(&scalar)), nil
-}
-
-func parseOct(b []byte) (*Key, error) {
-	if len(b) < minOctets || len(b) > maxOctets {
-		return nil, fmt.Errorf("%w: not the octets of a symmetric key", ErrKey)
-	}
-	return newKey(symmetricKey(bytes.Clone(b))), nil
 }

@@ -74,11 +74,6 @@ func makeGolden(t testing.TB, name string, spec Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeGolden(t, name, k)
-}
-
-func writeGolden(t testing.TB, name string, k *Key) {
-	t.Helper()
 	stored, err := k.MarshalPrivate()
 	if err != nil {
 		t.Fatal(err)

@@ -13,10 +13,10 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 )
 
-// Key is a private or symmetric key. It is immutable and safe for concurrent use.
+// Key is a private key. It is immutable and safe for concurrent use.
 type Key struct {
-	// private returns an *rsa.PrivateKey, an *ecdsa.PrivateKey, a
-	// *secp256k1.PrivateKey or a symmetricKey. It is a function because package fmt prints the
+	// private returns an *rsa.PrivateKey, an *ecdsa.PrivateKey or a
+	// *secp256k1.PrivateKey. It is a function because package fmt prints the
 	// fields of whatever holds a Key, and follows a pointer for some verbs, but
 	// of a function it knows no more than an address.
 	private func() any
@@ -93,8 +93,6 @@ func (k *Key) Public() PublicJWK {
 		return pointJWK(Curve(private.Params().Name), mustPoint(private))
 	case *secp256k1.PrivateKey:
 		return pointJWK(CurveP256K, private.PubKey().SerializeUncompressed())
-	case symmetricKey:
-		return PublicJWK{Type: TypeOct}
 	default:
 		panic(fmt.Sprintf("keyops: a key of type %T", private))
 	}
