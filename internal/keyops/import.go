@@ -112,8 +112,12 @@ func importRSA(k PrivateJWK) (*Key, error) {
 	if inverse := new(big.Int).ModInverse(q, p); inverse == nil || inverse.Cmp(qi) != 0 {
 		return nil, invalid("The member qi of the RSA key is not the inverse of q.")
 	}
+	// The library finds a composite p, but not a composite q.
+	if !p.ProbablyPrime(20) || !q.ProbablyPrime(20) {
+		return nil, invalid("The members p and q of the RSA key are not primes.")
+	}
 	private := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}, D: d, Primes: []*big.Int{p, q}}
-	// Validate also looks for factors of p and q, and for d to be e's inverse.
+	// Validate also looks for d to be e's inverse.
 	if err := private.Validate(); err != nil {
 		return nil, invalid("The numbers of the RSA key do not agree with one another.")
 	}

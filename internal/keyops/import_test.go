@@ -137,6 +137,7 @@ func TestImportRefuses(t *testing.T) {
 		"primes swapped":          swapPrimes(generated(t, importable[0]).jwk(t)),
 		"a small modulus":         smallRSA(t),
 		"a composite prime":       compositeRSA(t),
+		"the other composite":     compositeQ(t),
 		"another modulus":         anotherModulus(t),
 		"an even exponent":        withExponent(generated(t, importable[0]).jwk(t), 65536),
 		"an exponent of 1":        withExponent(generated(t, importable[0]).jwk(t), 1),
@@ -187,6 +188,13 @@ func compositeRSA(t *testing.T) PrivateJWK {
 			return k
 		}
 	}
+}
+
+// compositeQ is compositeRSA with the primes' places exchanged.
+func compositeQ(t *testing.T) PrivateJWK {
+	t.Helper()
+	k := compositeRSA(t)
+	return rsaOf(new(big.Int).SetBytes(k.Q), new(big.Int).SetBytes(k.P), 65537)
 }
 
 func anotherModulus(t *testing.T) PrivateJWK {
