@@ -1,7 +1,6 @@
 package management
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,7 +61,7 @@ func asError(operation string, err error) error {
 		Operation:  operation,
 		StatusCode: response.StatusCode,
 		Code:       response.ErrorCode,
-		RequestID:  cmp.Or(response.RawResponse.Header.Get("x-ms-request-id"), response.RawResponse.Header.Get("request-id")),
+		RequestID:  response.RawResponse.Header.Get("x-ms-request-id"),
 		response:   response,
 	}
 	body, err := runtime.Payload(response.RawResponse)

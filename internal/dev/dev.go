@@ -50,9 +50,6 @@ type Options struct {
 	Offline bool
 	// Strict turns the conveniences off: vaults and applications must exist.
 	Strict bool
-	// IMDS serves the managed identity of a virtual machine, too: every program of
-	// the machine that finds it gets tokens of the owner.
-	IMDS bool
 	// EnvFile is written with the child's environment, for a shell to source.
 	EnvFile string
 
@@ -81,7 +78,6 @@ type instance struct {
 	proxy            *url.URL // with its credential
 	identityEndpoint string
 	identityHeader   string
-	metadataHost     string // empty unless asked for
 	environment      childenv.Changes
 
 	closers []func() // called last first
