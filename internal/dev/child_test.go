@@ -255,6 +255,16 @@ func (o outcome) ok(t *testing.T) outcome {
 	return o
 }
 
+// lacks skips a test on a machine that has not what the test needs. In CI that is
+// a failure.
+func lacks(t *testing.T, what string, err error) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("this machine lacks %s: %v", what, err)
+	}
+	t.Skipf("this machine lacks %s: %v", what, err)
+}
+
 // needsBundle skips a test whose child trusts no other certificates than those
 // of the system, whatever the environment says.
 func needsBundle(t *testing.T) {
@@ -413,7 +423,7 @@ func commandLine(t *testing.T, script string, args ...string) string {
 	t.Helper()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip("there is no shell")
+		lacks(t, "a shell", err)
 	}
 	cmd := exec.CommandContext(t.Context(), shell, append([]string{"-c", script, "sh"}, args...)...)
 	var stderr bytes.Buffer

@@ -55,7 +55,7 @@ func TestNothingIsServedTooEarly(t *testing.T) {
 	t.Parallel()
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Skip("there are no named pipes here: ", err)
+		lacks(t, "named pipes", err)
 	}
 	address := freeAddress(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -11,21 +11,13 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/store/storetest"
 )
 
-func TestRun(t *testing.T) {
-	t.Parallel()
-	storetest.Run(t, func(*testing.T) store.Store { return newEngine("") })
-}
-
-// faultVariable makes the test binary run the suite on a broken engine.
+// faultVariable makes the engine of TestRun a broken one, for the child processes
+// of TestRunNoticesFaults.
 const faultVariable = "STORETEST_FAULT"
 
-// TestBrokenEngine is the child of TestRunNoticesFaults.
-func TestBrokenEngine(t *testing.T) {
-	f := os.Getenv(faultVariable)
-	if f == "" {
-		t.Skip("run by TestRunNoticesFaults")
-	}
-	storetest.Run(t, func(*testing.T) store.Store { return newEngine(fault(f)) })
+func TestRun(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(*testing.T) store.Store { return newEngine(fault(os.Getenv(faultVariable))) })
 }
 
 // Every requirement of the suite fails for an engine that does not meet it: a
@@ -83,11 +75,11 @@ func wantFailures(t *testing.T, f fault, tests []string) {
 	t.Helper()
 	for _, name := range tests {
 		suite, test, _ := strings.Cut(name, "/")
-		pattern := fmt.Sprintf("^TestBrokenEngine$/^%s$/^%s$", suite, test)
+		pattern := fmt.Sprintf("^TestRun$/^%s$/^%s$", suite, test)
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+pattern, "-test.count=1", "-test.timeout=1m")
 		cmd.Env = append(os.Environ(), faultVariable+"="+string(f))
 		out, err := cmd.CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "--- FAIL: TestBrokenEngine/"+name) {
+		if err == nil || !strings.Contains(string(out), "--- FAIL: TestRun/"+name) {
 			t.Errorf("%s passes (%v):\n%s", name, err, out)
 		}
 	}
