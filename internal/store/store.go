@@ -24,7 +24,7 @@ import (
 
 // Bounds of the contract. Larger work is a resumable job of bounded updates.
 const (
-	MaxKey          = 2 << 10   // bytes of one key
+	MaxKey          = 2 << 10   // bytes of one key, which has at least one
 	MaxValue        = 512 << 10 // bytes of one value
 	MaxUpdateWrites = 100       // Put, Delete and DeleteRange calls of one Update
 	MaxUpdateBytes  = 1 << 20   // bytes of keys and values of one Update
@@ -35,7 +35,8 @@ var (
 	// ErrConflict is returned by Update when its function kept losing races
 	// for as long as the engine was willing to run it again.
 	ErrConflict = errors.New("store: too many conflicting updates")
-	// ErrTooLarge is returned when an update or a value exceeds the bounds.
+	// ErrTooLarge is returned when a key, a value, an update or a scan exceeds
+	// the bounds.
 	ErrTooLarge = errors.New("store: update exceeds the bounds of the contract")
 	// ErrClosed is returned after Close, and by an engine that has stopped
 	// because it can no longer promise durability.
@@ -110,6 +111,7 @@ type Store interface {
 	// If ctx ends before the commit has begun, Update returns ctx.Err() and
 	// has written nothing. Once it has begun, its outcome is waited for.
 	Update(ctx context.Context, fn func(Tx) error) error
-	// Close waits for running updates and releases the database.
+	// Close waits for running updates and releases the database. Calling it
+	// again changes nothing.
 	Close() error
 }

@@ -84,7 +84,12 @@ func (h *held) beginPut(key, value string) *pending {
 
 // release lets one sync end.
 func (h *held) release() {
-	h.one <- struct{}{}
+	h.t.Helper()
+	select {
+	case h.one <- struct{}{}:
+	default:
+		h.t.Fatal("no sync of the log is under way")
+	}
 	synctest.Wait()
 }
 

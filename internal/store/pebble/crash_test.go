@@ -15,21 +15,21 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
 
-// The crash test cuts the power before and after every sync of a run, as often
-// as crashCuts: what was not synced is gone, all there, or a matter of chance.
-// Behind each cut it opens what is left and compares it with what was known.
+// The crash test cuts the power before and after every sync of a run: what was
+// not synced is gone, all there, or a matter of chance. Behind each cut it opens
+// what is left and compares it with what was known.
 const (
 	crashWriters     = 4
 	crashReaders     = 2
 	crashGenerations = 3
-	crashCuts        = 60 // syncs of one generation, about
+	crashSyncs       = 30 // of one generation behind Open, in the least
 )
 
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	c := newCrash(seed)
+	c := newCrash(seed, crashSyncs)
 	mem := vfs.NewCrashableMem()
 	for generation := range crashGenerations {
 		c.generation, c.offered = generation, 0
@@ -45,7 +45,7 @@ func TestCrash(t *testing.T) {
 	for _, v := range c.violations {
 		t.Error(v)
 	}
-	if c.cuts < crashGenerations*crashCuts {
+	if c.cuts < crashGenerations*2*crashSyncs {
 		t.Errorf("only %d cuts: the test proves little", c.cuts)
 	}
 	for _, kind := range []string{"log", "sst", "MANIFEST", "store", stampName} {
@@ -58,7 +58,7 @@ func TestCrash(t *testing.T) {
 // The crash test fails an engine that does not sync.
 func TestCrashNoticesMissingSyncs(t *testing.T) {
 	t.Parallel()
-	c := newCrash(1)
+	c := newCrash(1, 20)
 	c.tune = func(cfg *Config) { cfg.writeOptions = crdb.NoSync }
 	c.run(t, vfs.NewCrashableMem())
 	wantViolation(t, c, "lost")
@@ -67,7 +67,7 @@ func TestCrashNoticesMissingSyncs(t *testing.T) {
 // The crash test fails an engine that syncs but shows what is not synced yet.
 func TestCrashNoticesEarlyViews(t *testing.T) {
 	t.Parallel()
-	c := newCrash(1)
+	c := newCrash(1, 20)
 	c.view = func(ctx context.Context, s *Store, fn func(store.View) error) error {
 		p := newSnapshot(s.db)
 		defer p.Close()
@@ -90,6 +90,7 @@ func wantViolation(t *testing.T, c *crash, text string) {
 // crash is a run of the crash test.
 type crash struct {
 	seed       uint64
+	syncs      int // of one generation behind Open, in the least
 	generation int
 	tune       func(*Config)
 	// view is how readers read; nil is Store.View.
@@ -112,8 +113,8 @@ type crash struct {
 	survivor   cut            // one of them; guarded by mu
 }
 
-func newCrash(seed uint64) *crash {
-	c := &crash{seed: seed, known: newKnowledge(), kinds: map[string]int{}}
+func newCrash(seed uint64, syncs int) *crash {
+	c := &crash{seed: seed, syncs: syncs, known: newKnowledge(), kinds: map[string]int{}}
 	c.viewed.L = &c.viewMu
 	return c
 }
@@ -139,7 +140,6 @@ func (c *crash) run(t *testing.T, mem *vfs.MemFS) {
 		})
 	}
 	fs := newHookFS(mem)
-	before := c.count()
 	fs.hook(func(op fileOp, do func() error) error {
 		if op.kind != opSync {
 			return do()
@@ -151,14 +151,15 @@ func (c *crash) run(t *testing.T, mem *vfs.MemFS) {
 		return err
 	})
 	s := open(t, c.config(fs))
-	c.work(t, s, func() bool { return c.count()-before >= 2*crashCuts })
+	before := c.count()
+	c.work(t, s, func() bool { return c.count()-before >= 2*c.syncs })
 	mustClose(t, s)
 	close(cuts)
 	checkers.Wait()
 }
 
 func (c *crash) config(fs vfs.FS) Config {
-	cfg := Config{Dir: "store", FS: fs, Logger: quiet(), tune: smallMemtables, OnFatal: func(err error) { panic(err) }}
+	cfg := Config{Dir: "data/store", FS: fs, Logger: quiet(), tune: smallMemtables, OnFatal: func(err error) { panic(err) }}
 	if c.tune != nil {
 		c.tune(&cfg)
 	}

@@ -268,6 +268,33 @@ func TestUpdatesWaitingForTheirTurnFail(t *testing.T) {
 	f.wantFailed(t)
 }
 
+// Pebble panics where it finds its log broken already. What it was about to
+// commit may be half done, so the engine cannot go on.
+func TestPanicOfACommitIsFatal(t *testing.T) {
+	t.Parallel()
+	f := openFailing(t)
+	batch := f.db.NewIndexedBatch()
+	if err := batch.Set(recordKey(nil, []byte("a")), []byte("12345678value"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := batch.Commit(crdb.Sync); err != nil {
+		t.Fatal(err)
+	}
+	g := &group{batch: batch, back: make(chan struct{}, 1), done: make(chan struct{})}
+	if f.commit(g) { // a batch that is committed already
+		t.Error("the engine goes on")
+	}
+	select {
+	case <-g.done:
+		t.Error("the group is released")
+	default:
+	}
+	wantErr(t, "Update", f.Update(t.Context(), func(store.Tx) error { return nil }), store.ErrClosed)
+	if n := f.fatal.Load(); n != 1 {
+		t.Errorf("OnFatal was called %d times", n)
+	}
+}
+
 // Pebble does not come back from the flush that Compact waits for.
 func TestFatalFaultInCompact(t *testing.T) {
 	t.Parallel()

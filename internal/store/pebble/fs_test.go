@@ -80,10 +80,16 @@ func (h *hookFS) Create(name string, category vfs.DiskWriteCategory) (f vfs.File
 	return f, err
 }
 
-// ReuseForWrite implements vfs.FS.
+// ReuseForWrite implements vfs.FS. MemFS's own read-locks what its Rename read-locks
+// again, and so hangs when a clone asks for the lock in between.
 func (h *hookFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
 	err = h.do(opCreate, newname, func() (err error) {
-		f, err = h.opened(newname, func() (vfs.File, error) { return h.FS.ReuseForWrite(oldname, newname, category) })
+		f, err = h.opened(newname, func() (vfs.File, error) {
+			if err := h.FS.Rename(oldname, newname); err != nil {
+				return nil, err
+			}
+			return h.FS.OpenReadWrite(newname, category)
+		})
 		return err
 	})
 	return f, err

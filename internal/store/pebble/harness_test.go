@@ -9,18 +9,46 @@ import (
 	"os"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
 
-// childVariable makes the test binary hold a database open instead of testing;
-// see holdDirectory.
-const childVariable = "PEBBLE_TEST_DIRECTORY"
+// childVariable makes the test binary play another process instead of testing: it
+// holds the database in the directory, or fails.
+const (
+	childVariable = "PEBBLE_TEST_CHILD"
+	childFails    = "fails"
+)
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childVariable); dir != "" {
+	switch dir := os.Getenv(childVariable); dir {
+	case "":
+		os.Exit(m.Run())
+	case childFails:
+		os.Exit(fail())
+	default:
 		os.Exit(holdDirectory(dir))
 	}
-	os.Exit(m.Run())
+}
+
+// fail updates a database whose log cannot be synced, and then waits for the
+// engine to end the process.
+func fail() int {
+	fs := newHookFS(vfs.NewMem())
+	s, err := Open(Config{Dir: "store", FS: fs})
+	if err != nil {
+		fmt.Println(err)
+		return 3
+	}
+	fs.hook(func(op fileOp, do func() error) error {
+		if op.kind == opSync && op.isLog() {
+			return errInjected
+		}
+		return do()
+	})
+	fmt.Println(s.Update(context.Background(), func(tx store.Tx) error { return putIn(tx, "a", "1") }))
+	select {}
 }
 
 // holdDirectory opens the database, writes a record, says how that went in one

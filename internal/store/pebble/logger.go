@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	crdb "github.com/cockroachdb/pebble/v2"
 )
@@ -14,6 +15,8 @@ import (
 type logger struct {
 	store   *Store
 	opening atomic.Bool
+	// retried is when background last wrote, in nanoseconds since 1970.
+	retried atomic.Int64
 }
 
 // Infof implements crdb.Logger.
@@ -54,7 +57,7 @@ func (l *logger) listener() *crdb.EventListener {
 				l.fatal(fmt.Errorf("creating a segment of the log: %w", info.Err))
 			}
 		},
-		BackgroundError: func(err error) { log.Error("store: background work failed and is retried", "err", err) },
+		BackgroundError: l.background,
 		DataCorruption: func(info crdb.DataCorruptionInfo) {
 			log.Error("store: a file is corrupt", "path", info.Path, "err", info.Details)
 		},
@@ -63,5 +66,14 @@ func (l *logger) listener() *crdb.EventListener {
 		WriteStallBegin: func(info crdb.WriteStallBeginInfo) {
 			log.Warn("store: writes wait for the disk", "reason", info.Reason)
 		},
+	}
+}
+
+// background reports work that failed and that Pebble tries again, on a full disk
+// a hundred times a second and without end: once a second is enough.
+func (l *logger) background(err error) {
+	now, last := time.Now().UnixNano(), l.retried.Load()
+	if now-last >= int64(time.Second) && l.retried.CompareAndSwap(last, now) {
+		l.store.log.Error("store: background work failed and is retried", "err", err)
 	}
 }

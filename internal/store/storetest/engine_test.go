@@ -391,3 +391,23 @@ func (v *meetingView) Get(keys ...[]byte) ([]store.Record, error) {
 	}
 	return v.View.Get(keys...)
 }
+
+// counting is an engine that keeps the keys of every Get of an Update.
+type counting struct {
+	*engine
+	gets [][][]byte
+}
+
+func (c *counting) Update(ctx context.Context, fn func(store.Tx) error) error {
+	return c.engine.Update(ctx, func(tx store.Tx) error { return fn(&countingTx{Tx: tx, c: c}) })
+}
+
+type countingTx struct {
+	store.Tx
+	c *counting
+}
+
+func (tx *countingTx) Get(keys ...[]byte) ([]store.Record, error) {
+	tx.c.gets = append(tx.c.gets, keys)
+	return tx.Tx.Get(keys...)
+}

@@ -28,7 +28,8 @@ import (
 //
 // The violation is reported with the place that called View or Update, and what
 // was asked is done all the same, except after the function. A test that counts
-// what its functions do sees every Update's twice.
+// what its functions do sees every Update's twice; s does not, because the second
+// run is given the records that the first has read.
 func Strict(t testing.TB, s store.Store) store.Store { return &strict{Store: s, t: t} }
 
 type strict struct {
@@ -58,9 +59,10 @@ func (s *strict) View(ctx context.Context, fn func(store.View) error) error {
 func (s *strict) Update(ctx context.Context, fn func(store.Tx) error) error {
 	name := "the Update of " + caller()
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		trial := &strictTx{use: use{t: s.t, name: name}, inner: tx, discard: true}
+		read := map[string]store.Record{}
+		trial := &strictTx{use: use{t: s.t, name: name}, inner: tx, read: read, discard: true}
 		trialErr := trial.run(fn)
-		kept := &strictTx{use: use{t: s.t, name: name}, inner: tx}
+		kept := &strictTx{use: use{t: s.t, name: name}, inner: tx, read: read}
 		err := kept.run(fn)
 		kept.check()
 		kept.compare(err, trial, trialErr)
@@ -157,7 +159,8 @@ func (w write) String() string {
 type strictTx struct {
 	use
 	inner   store.Tx
-	discard bool // whether writes stay in this transaction
+	read    map[string]store.Record // by key, as both runs have found them
+	discard bool                    // whether writes stay in this transaction
 	reads   int
 	writes  []write
 	bytes   int
@@ -177,16 +180,39 @@ func (tx *strictTx) Get(keys ...[]byte) ([]store.Record, error) {
 	defer done()
 	tx.checkKeys(keys...)
 	tx.reads += len(keys)
-	records, err := tx.inner.Get(keys...)
-	if tx.discard && err == nil {
-		for i := range records {
-			records[i] = tx.overlay(keys[i], records[i])
-		}
+	if err := tx.fetch(keys); err != nil {
+		return nil, err
 	}
-	return records, err
+	records := make([]store.Record, len(keys))
+	for i, key := range keys {
+		records[i] = tx.overlay(key, tx.read[string(key)])
+	}
+	return records, nil
 }
 
-// overlay returns what the discarded writes would have made of a record.
+// fetch reads the keys that have not been read yet.
+func (tx *strictTx) fetch(keys [][]byte) error {
+	var missing [][]byte
+	for _, key := range keys {
+		if _, ok := tx.read[string(key)]; !ok {
+			missing = append(missing, key)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	records, err := tx.inner.Get(missing...)
+	if err != nil {
+		return err
+	}
+	for i, key := range missing {
+		tx.read[string(key)] = records[i]
+	}
+	return nil
+}
+
+// overlay returns what the run's own writes have made of a record, in memory of
+// the caller's own.
 func (tx *strictTx) overlay(key []byte, r store.Record) store.Record {
 	base := r.Revision
 	for _, w := range tx.writes {
@@ -202,6 +228,7 @@ func (tx *strictTx) overlay(key []byte, r store.Record) store.Record {
 			r = store.Record{Value: append([]byte{}, w.value...), Revision: base}
 		}
 	}
+	r.Value = bytes.Clone(r.Value)
 	return r
 }
 

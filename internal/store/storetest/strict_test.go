@@ -259,6 +259,23 @@ func TestStrictReportsSharedViews(t *testing.T) {
 	}
 }
 
+// The store below sees the reads of one run only, so that a test may count them.
+func TestStrictReadsOnce(t *testing.T) {
+	t.Parallel()
+	counted := &counting{engine: newEngine("")}
+	s := storetest.Strict(t, counted)
+	err := s.Update(t.Context(), func(tx store.Tx) error {
+		if _, err := tx.Get([]byte("a"), []byte("b")); err != nil {
+			return err
+		}
+		_, err := tx.Get([]byte("b"), []byte("c"))
+		return err
+	})
+	if got, want := fmt.Sprintf("%q", counted.gets), `[["a" "b"] ["c"]]`; err != nil || got != want {
+		t.Errorf("reads %s, want %s; error %v", got, want, err)
+	}
+}
+
 // The writes of the first run are thrown away, and each run sees its own.
 func TestStrictKeepsTheSecondRun(t *testing.T) {
 	t.Parallel()
