@@ -24,6 +24,8 @@ const (
 
 	encodingPKCS8   = 1 // RFC 5958, DER: RSA and the NIST curves
 	encodingKoblitz = 2 // the scalar of a P-256K key, 32 bytes, big-endian
+	encodingOct     = 3 // the octets of a symmetric key, 16 to 64
+	encodingMLDSA   = 4 // 44, 65 or 87, and the seed of such a key of ML-DSA, 32 bytes
 )
 
 // ErrKey is wrapped by every error of ParsePrivate. It does not say what the
@@ -32,13 +34,19 @@ var ErrKey = errors.New("keyops: not a private key")
 
 // MarshalPrivate returns the stored form of k, for ParsePrivate.
 func (k *Key) MarshalPrivate() (secret.Bytes, error) {
-	private := k.private()
-	if koblitz, ok := private.(*secp256k1.PrivateKey); ok {
-		scalar := koblitz.Key.Bytes()
+	switch private := k.private().(type) {
+	case *koblitzKey:
+		scalar := private.Key.Bytes()
 		defer clear(scalar[:])
 		return secret.New(append([]byte{format1, encodingKoblitz}, scalar[:]...)), nil
+	case *symmetricKey:
+		return secret.New(append([]byte{format1, encodingOct}, private.octets...)), nil
+	case *akpKey:
+		seed := private.private.Bytes()
+		defer clear(seed)
+		return secret.New(append([]byte{format1, encodingMLDSA, mldsaSet[private.algorithm()]}, seed...)), nil
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
+	der, err := x509.MarshalPKCS8PrivateKey(k.private())
 	if err != nil {
 		return secret.Bytes{}, fmt.Errorf("keyops: encoding a private key: %w", err)
 	}
@@ -58,6 +66,10 @@ func ParsePrivate(b []byte) (*Key, error) {
 		return parsePKCS8(b[2:])
 	case encodingKoblitz:
 		return parseKoblitz(b[2:])
+	case encodingOct:
+		return parseOct(b[2:])
+	case encodingMLDSA:
+		return parseMLDSA(b[2:])
 	}
 	return nil, fmt.Errorf("%w: unknown encoding", ErrKey)
 }
@@ -131,5 +143,24 @@ func parseKoblitz(b []byte) (*Key, error) {
 	if len(b) != 32 || scalar.SetByteSlice(b) || scalar.IsZero() {
 		return nil, fmt.Errorf("%w: not a scalar of P-256K", ErrKey)
 	}
-	return newKey(secp256k1.NewPrivateKey(&scalar)), nil
+	return newKoblitzKey(secp256k1.NewPrivateKey(&scalar)), nil
+}
+
+func parseOct(b []byte) (*Key, error) {
+	if len(b) < minOctets || len(b) > maxOctets {
+		return nil, fmt.Errorf("%w: not the octets of a symmetric key", ErrKey)
+	}
+	return newSymmetricKey(bytes.Clone(b)), nil
+}
+
+// mldsaSet says which parameter set a stored seed is for.
+var mldsaSet = map[Algorithm]byte{MLDSA44: 44, MLDSA65: 65, MLDSA87: 87}
+
+func parseMLDSA(b []byte) (*Key, error) {
+	for alg, set := range mldsaSet {
+		if len(b) > 0 && b[0] == set {
+			return seedKey(alg, b[1:])
+		}
+	}
+	return nil, fmt.Errorf("%w: not a seed of ML-DSA", ErrKey)
 }

@@ -13,12 +13,13 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 )
 
-// Key is a private key. It is immutable and safe for concurrent use.
+// Key is a private or symmetric key. It is immutable and safe for concurrent use.
 type Key struct {
-	// private returns an *rsa.PrivateKey, an *ecdsa.PrivateKey or a
-	// *secp256k1.PrivateKey. It is a function because package fmt prints the
-	// fields of whatever holds a Key, and follows a pointer for some verbs, but
-	// of a function it knows no more than an address.
+	// private returns an *rsa.PrivateKey, *ecdsa.PrivateKey, *koblitzKey,
+	// *symmetricKey or *akpKey, each with all that can be computed before it is
+	// used. It is a function because package fmt prints the fields of whatever
+	// holds a Key, and follows a pointer for some verbs, but of a function it
+	// knows no more than an address.
 	private func() any
 }
 
@@ -45,7 +46,7 @@ func Generate(ctx context.Context, spec Spec) (*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("generating a %s key: %w", spec.Curve, err)
 		}
-		return newKey(key), nil
+		return newKoblitzKey(key), nil
 	}
 	key, err := ecdsa.GenerateKey(nistCurve(spec.Curve), rand.Reader)
 	if err != nil {
@@ -91,8 +92,44 @@ func (k *Key) Public() PublicJWK {
 		return PublicJWK{Type: TypeRSA, N: private.N.Bytes(), E: big.NewInt(int64(private.E)).Bytes()}
 	case *ecdsa.PrivateKey:
 		return pointJWK(Curve(private.Params().Name), mustPoint(private))
-	case *secp256k1.PrivateKey:
-		return pointJWK(CurveP256K, private.PubKey().SerializeUncompressed())
+	case *koblitzKey:
+		return pointJWK(CurveP256K, private.public.SerializeUncompressed())
+	case *symmetricKey:
+		return PublicJWK{Type: TypeOct}
+	case *akpKey:
+		return PublicJWK{Type: TypeAKP, Algorithm: private.algorithm(), Pub: private.public.Bytes()}
+	default:
+		panic(fmt.Sprintf("keyops: a key of type %T", private))
+	}
+}
+
+// Bits returns the size of the key as key_size counts it: that of the modulus, of
+// the curve's field or of the octets. For a key of type AKP it is 0.
+func (k *Key) Bits() int {
+	switch private := k.private().(type) {
+	case *rsa.PrivateKey:
+		return private.N.BitLen()
+	case *symmetricKey:
+		return 8 * len(private.octets)
+	}
+	_, curve := k.kind()
+	return curveBits[curve]
+}
+
+// kind returns what decides which algorithms a key has: its type, and the curve
+// of an EC key. It is Public without the numbers, some of which take long.
+func (k *Key) kind() (Type, Curve) {
+	switch private := k.private().(type) {
+	case *rsa.PrivateKey:
+		return TypeRSA, ""
+	case *ecdsa.PrivateKey:
+		return TypeEC, Curve(private.Params().Name)
+	case *koblitzKey:
+		return TypeEC, CurveP256K
+	case *symmetricKey:
+		return TypeOct, ""
+	case *akpKey:
+		return TypeAKP, ""
 	default:
 		panic(fmt.Sprintf("keyops: a key of type %T", private))
 	}

@@ -49,6 +49,9 @@ func TestGenerate(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkNumbers(t, made.Public(), kind.spec, kind.size)
+			if want := 8 * kind.size; made.Bits() != want && (kind.spec.Curve != CurveP521 || made.Bits() != 521) {
+				t.Errorf("%d bits, want %d", made.Bits(), want)
+			}
 			stored, err := made.MarshalPrivate()
 			if err != nil {
 				t.Fatal(err)
@@ -115,12 +118,12 @@ func checkPair(t *testing.T, k *Key, p PublicJWK) {
 			t.Fatal(err)
 		}
 		verified = ecdsa.VerifyASN1(public, digest[:], signature)
-	case *secp256k1.PrivateKey:
+	case *koblitzKey:
 		public, err := secp256k1.ParsePubKey(append(append([]byte{4}, p.X...), p.Y...))
 		if err != nil {
 			t.Fatal(err)
 		}
-		verified = koblitz.Sign(private, digest[:]).Verify(digest[:], public)
+		verified = koblitz.Sign(private.PrivateKey, digest[:]).Verify(digest[:], public)
 	}
 	if !verified {
 		t.Error("the public numbers do not verify what the private key has signed")
@@ -234,7 +237,7 @@ func TestKeyDoesNotPrint(t *testing.T) {
 	for limb := range slices.Chunk(raw, 4) {
 		secrets = append(secrets, fmt.Sprint(binary.BigEndian.Uint32(limb)), fmt.Sprintf("%x", limb), fmt.Sprintf("%X", limb))
 	}
-	key := newKey(secp256k1.PrivKeyFromBytes(raw))
+	key := newKoblitzKey(secp256k1.PrivKeyFromBytes(raw))
 	holder := struct {
 		inner *Key
 		Outer Key

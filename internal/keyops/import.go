@@ -22,6 +22,11 @@ type PrivateJWK struct {
 	N, E, D, P, Q, DP, DQ, QI []byte
 	// EC.
 	X, Y []byte
+	// K is the whole of an oct key.
+	K []byte
+	// AKP: the algorithm, the public key, and the seed of the private one.
+	Algorithm Algorithm
+	Pub, Priv []byte
 }
 
 const hiddenKey = "[private key]"
@@ -48,10 +53,14 @@ func Import(k PrivateJWK) (*Key, error) {
 		return importRSA(k)
 	case TypeEC:
 		return importEC(k)
+	case TypeOct:
+		return importOct(k)
+	case TypeAKP:
+		return importAKP(k)
 	case "":
 		return nil, invalid("The key is missing its member kty.")
 	}
-	return nil, invalid("Keys of this type cannot be imported. Supported types are RSA and EC.")
+	return nil, invalid("Keys of this type cannot be imported. Supported types are RSA, EC, oct and AKP.")
 }
 
 // member is a member of a key that is to be read as a number.
@@ -112,17 +121,30 @@ func importRSA(k PrivateJWK) (*Key, error) {
 	if inverse := new(big.Int).ModInverse(q, p); inverse == nil || inverse.Cmp(qi) != 0 {
 		return nil, invalid("The member qi of the RSA key is not the inverse of q.")
 	}
-	// The library finds a composite p, but not a composite q.
-	if !p.ProbablyPrime(20) || !q.ProbablyPrime(20) {
-		return nil, invalid("The members p and q of the RSA key are not primes.")
+	if !oneModulo(d, e, pMinus1) || !oneModulo(d, e, qMinus1) {
+		return nil, invalid("The members d and e of the RSA key are not inverses of one another.")
+	}
+	for _, factor := range []member{m[3], m[4]} {
+		if !factor.value.ProbablyPrime(primeRounds) {
+			return nil, invalid("The member %s of the RSA key is not a prime.", factor.name)
+		}
 	}
 	private := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}, D: d, Primes: []*big.Int{p, q}}
-	// Validate also looks for d to be e's inverse.
+	// Validate also wants p and q far apart and d not small.
 	if err := private.Validate(); err != nil {
 		return nil, invalid("The numbers of the RSA key do not agree with one another.")
 	}
 	private.Precompute()
 	return newKey(private), nil
+}
+
+// primeRounds is few because nobody gains by a composite factor in a key of
+// their own: the test is for accidents. It comes on top of Baillie-PSW.
+const primeRounds = 4
+
+func oneModulo(a, b, modulus *big.Int) bool {
+	product := new(big.Int).Mul(a, b)
+	return modulus.Sign() > 0 && product.Mod(product, modulus).Cmp(big.NewInt(1)) == 0
 }
 
 func validExponent(e *big.Int) bool {

@@ -1,5 +1,5 @@
-// Package keyops is what can be done with keys: making them, showing their
-// public part, keeping their private part.
+// Package keyops is what can be done with keys: making and importing them,
+// showing their public part, keeping their private part, and using them.
 //
 // It guarantees that a Key is whole and consistent, whether it was generated or
 // parsed, and that nothing but MarshalPrivate lets its private numbers out. It
@@ -21,6 +21,8 @@ type Type string
 const (
 	TypeRSA Type = "RSA"
 	TypeEC  Type = "EC"
+	TypeOct Type = "oct"
+	TypeAKP Type = "AKP" // a key pair of ML-DSA
 )
 
 // Curve is an elliptic curve, as Azure's crv member names it. P-256K is what
@@ -38,7 +40,7 @@ const (
 // defaultExponent is F4, the exponent of every RSA key that is made.
 const defaultExponent = 65537
 
-// Spec says what key to make. Bits and PublicExponent are for RSA, where 0
+// Spec says what key pair to make. Bits and PublicExponent are for RSA, where 0
 // means 2048 and 65537; Curve is for EC, where "" means P-256.
 type Spec struct {
 	Type           Type
@@ -99,21 +101,23 @@ var curveBits = map[Curve]int{CurveP256: 256, CurveP384: 384, CurveP521: 521, Cu
 
 // PublicJWK is the public part of a key. N and E are big-endian without leading
 // zeros; X and Y have the fixed length of the curve's field, RFC 7518 section
-// 6.2.1.2.
+// 6.2.1.2. A key of type oct has no public part but its type.
 type PublicJWK struct {
-	Type  Type   `json:"kty"`
-	Curve Curve  `json:"crv,omitempty"`
-	N     []byte `json:"n,omitempty"`
-	E     []byte `json:"e,omitempty"`
-	X     []byte `json:"x,omitempty"`
-	Y     []byte `json:"y,omitempty"`
+	Type      Type      `json:"kty"`
+	Algorithm Algorithm `json:"alg,omitempty"` // of AKP, and of no other type
+	Curve     Curve     `json:"crv,omitempty"`
+	N         []byte    `json:"n,omitempty"`
+	E         []byte    `json:"e,omitempty"`
+	X         []byte    `json:"x,omitempty"`
+	Y         []byte    `json:"y,omitempty"`
+	Pub       []byte    `json:"pub,omitempty"`
 }
 
 // Equal reports whether both are the same public key.
 func (k PublicJWK) Equal(other PublicJWK) bool {
-	return k.Type == other.Type && k.Curve == other.Curve &&
+	return k.Type == other.Type && k.Algorithm == other.Algorithm && k.Curve == other.Curve &&
 		bytes.Equal(k.N, other.N) && bytes.Equal(k.E, other.E) &&
-		bytes.Equal(k.X, other.X) && bytes.Equal(k.Y, other.Y)
+		bytes.Equal(k.X, other.X) && bytes.Equal(k.Y, other.Y) && bytes.Equal(k.Pub, other.Pub)
 }
 
 // Operations of key_ops. import and export are permissions to import and to
@@ -121,14 +125,18 @@ func (k PublicJWK) Equal(other PublicJWK) bool {
 var (
 	rsaOps = []string{"encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"}
 	ecOps  = []string{"sign", "verify"}
+	octOps = []string{"encrypt", "decrypt", "wrapKey", "unwrapKey", "sign", "verify"}
 	allOps = []string{"encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey", "import", "export"}
 )
 
 // DefaultOps returns what a key of the type may be used for when its creator
 // does not say: everything that it can do. The caller owns the slice.
 func DefaultOps(t Type) []string {
-	if t == TypeRSA {
+	switch t {
+	case TypeRSA:
 		return slices.Clone(rsaOps)
+	case TypeOct:
+		return slices.Clone(octOps)
 	}
 	return slices.Clone(ecOps)
 }

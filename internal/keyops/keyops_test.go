@@ -83,6 +83,7 @@ func TestDefaultOps(t *testing.T) {
 	for typ, want := range map[keyops.Type][]string{
 		keyops.TypeRSA: {"encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"},
 		keyops.TypeEC:  {"sign", "verify"},
+		keyops.TypeAKP: {"sign", "verify"},
 	} {
 		got := keyops.DefaultOps(typ)
 		if !slices.Equal(got, want) {
@@ -130,6 +131,9 @@ func TestPublicJWKEqual(t *testing.T) {
 	modulus := func() keyops.PublicJWK {
 		return keyops.PublicJWK{Type: keyops.TypeRSA, N: []byte{5, 7}, E: []byte{1, 0, 1}}
 	}
+	lattice := func() keyops.PublicJWK {
+		return keyops.PublicJWK{Type: keyops.TypeAKP, Algorithm: keyops.MLDSA44, Pub: []byte{1}}
+	}
 	tests := []struct {
 		name   string
 		of     func() keyops.PublicJWK
@@ -143,6 +147,8 @@ func TestPublicJWKEqual(t *testing.T) {
 		{"x", point, func(k *keyops.PublicJWK) { k.X[1]++ }, false},
 		{"y", point, func(k *keyops.PublicJWK) { k.Y[0]++ }, false},
 		{"width", point, func(k *keyops.PublicJWK) { k.X = k.X[1:] }, false},
+		{"alg", lattice, func(k *keyops.PublicJWK) { k.Algorithm = keyops.MLDSA65 }, false},
+		{"pub", lattice, func(k *keyops.PublicJWK) { k.Pub[0]++ }, false},
 		{"n", modulus, func(k *keyops.PublicJWK) { k.N[0]++ }, false},
 		{"e", modulus, func(k *keyops.PublicJWK) { k.E[0]++ }, false},
 	}
@@ -160,6 +166,8 @@ func TestPublicJWKEqual(t *testing.T) {
 func TestPublicJWKShowsWhatItHas(t *testing.T) {
 	for want, key := range map[string]keyops.PublicJWK{
 		`{"kty":"RSA","n":"BQc=","e":"AQAB"}`:               {Type: keyops.TypeRSA, N: []byte{5, 7}, E: []byte{1, 0, 1}},
+		`{"kty":"oct"}`:                                     {Type: keyops.TypeOct},
+		`{"kty":"AKP","alg":"ML-DSA-44","pub":"AQ=="}`:      {Type: keyops.TypeAKP, Algorithm: keyops.MLDSA44, Pub: []byte{1}},
 		`{"kty":"EC","crv":"P-256K","x":"AAE=","y":"Ag=="}`: {Type: keyops.TypeEC, Curve: keyops.CurveP256K, X: []byte{0, 1}, Y: []byte{2}},
 	} {
 		got, err := json.Marshal(key)
