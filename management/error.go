@@ -1,6 +1,7 @@
 package management
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func asError(operation string, err error) error {
 		Operation:  operation,
 		StatusCode: response.StatusCode,
 		Code:       response.ErrorCode,
-		RequestID:  response.RawResponse.Header.Get("x-ms-request-id"),
+		RequestID:  cmp.Or(response.RawResponse.Header.Get("x-ms-request-id"), response.RawResponse.Header.Get("request-id")),
 		response:   response,
 	}
 	body, err := runtime.Payload(response.RawResponse)

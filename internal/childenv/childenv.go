@@ -33,6 +33,9 @@ type Config struct {
 	// IdentityEndpoint and IdentityHeader are the managed identity of App
 	// Service. Optional, but only together.
 	IdentityEndpoint, IdentityHeader string
+	// MetadataHost is the URL of a host with the managed identity of a virtual
+	// machine. Optional.
+	MetadataHost string
 	// VaultURL is the address of the default vault.
 	VaultURL string
 
@@ -80,6 +83,9 @@ func Build(cfg Config) Changes {
 	if cfg.IdentityEndpoint != "" {
 		set["IDENTITY_ENDPOINT"] = cfg.IdentityEndpoint
 		set["IDENTITY_HEADER"] = cfg.IdentityHeader
+	}
+	if cfg.MetadataHost != "" {
+		set["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = cfg.MetadataHost
 	}
 	direct := noProxy(parent, cfg.Names)
 	proxyVariables(set, parent, cfg.Proxy, direct)

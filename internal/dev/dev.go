@@ -50,6 +50,9 @@ type Options struct {
 	Offline bool
 	// Strict turns the conveniences off: vaults and applications must exist.
 	Strict bool
+	// IMDS serves the managed identity of a virtual machine, too: every program of
+	// the machine that finds it gets tokens of the owner.
+	IMDS bool
 	// EnvFile is written with the child's environment, for a shell to source.
 	EnvFile string
 
@@ -78,6 +81,7 @@ type instance struct {
 	proxy            *url.URL // with its credential
 	identityEndpoint string
 	identityHeader   string
+	metadataHost     string // empty unless asked for
 	environment      childenv.Changes
 
 	closers []func() // called last first

@@ -57,10 +57,13 @@ func (in *instance) serveManagedIdentity(context.Context) error {
 	rand.Read(random[:])
 	in.identityHeader = hex.EncodeToString(random[:])
 	in.identityEndpoint = "http://" + ln.Addr().String() + tokenplane.ManagedIdentityPath
+	if in.opts.IMDS {
+		in.metadataHost = "http://" + ln.Addr().String()
+	}
 	server := &http.Server{
 		Handler: tokenplane.NewManagedIdentity(tokenplane.ManagedIdentityConfig{
 			Identity: in.srv.Identity(), Header: secret.New([]byte(in.identityHeader)),
-			ClientID: ClientID, ObjectID: ObjectID, Logger: in.opts.Logger,
+			ClientID: ClientID, ObjectID: ObjectID, InstanceMetadata: in.opts.IMDS, Logger: in.opts.Logger,
 		}),
 		MaxHeaderBytes:    16 << 10,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second,
@@ -93,7 +96,7 @@ func (in *instance) makeEnvironment(context.Context) error {
 		Parent: in.opts.Environ, Names: in.hosts.Suffixes(), Proxy: in.proxy,
 		CABundle: in.file(bundleFile), TrustStore: in.file(trustStoreFile), TrustStorePassword: trustStorePassword,
 		TenantID: TenantID, ClientID: ClientID, ClientSecret: string(in.secret.Reveal()), ObjectID: ObjectID, SubscriptionID: SubscriptionID,
-		IdentityEndpoint: in.identityEndpoint, IdentityHeader: in.identityHeader,
+		IdentityEndpoint: in.identityEndpoint, IdentityHeader: in.identityHeader, MetadataHost: in.metadataHost,
 		VaultURL: "https://" + VaultName + "." + in.hosts[0].VaultSuffix,
 	})
 	return nil

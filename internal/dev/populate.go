@@ -32,8 +32,8 @@ const (
 	madeGroup = "okv-dev-made"
 )
 
-// populate makes the tenant, the subscription with its owner, the vaults and
-// the secrets. All of it may exist from an earlier run.
+// populate makes the tenant, the subscription with its owner, who owns the
+// directory, too, the vaults and the secrets. All of it may exist from an earlier run.
 func (in *instance) populate(ctx context.Context) error {
 	in.secret = identity.NewSecret()
 	ids, resources := in.srv.Identity(), in.srv.Resources()
@@ -49,6 +49,10 @@ func (in *instance) populate(ctx context.Context) error {
 		SubscriptionID: SubscriptionID, SubscriptionName: "okv dev",
 		OwnerObjectID: ObjectID, OwnerRoles: []string{access.RoleOwner, access.RoleKeyVaultAdministrator},
 	}); err != nil {
+		return err
+	}
+	// The directory belongs to no subscription.
+	if err := resources.AssignRole(ctx, access.Assignment{Scope: "/", RoleID: access.RoleOwner, PrincipalID: ObjectID}); err != nil {
 		return err
 	}
 	for _, group := range []string{ownGroup, madeGroup} {

@@ -21,6 +21,9 @@ type Row struct {
 	// management plane. The first of each is its canonical name. One name may
 	// be in both lists.
 	Login, Management []string
+	// Directory are the hosts of the directory's API (Microsoft Graph). If there
+	// are none, the management hosts have it, below /v1.0.
+	Directory []string
 	// Loopback says that Login and Management also include the loopback
 	// addresses, as literals.
 	Loopback bool
@@ -36,6 +39,7 @@ func AzureRow() Row {
 		HSMSuffix:   "managedhsm.azure.net",
 		Login:       []string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"},
 		Management:  []string{"management.azure.com", "management.core.windows.net"},
+		Directory:   []string{"graph.microsoft.com"},
 	}
 }
 
@@ -112,6 +116,9 @@ type Site struct {
 	// Login and Management say which of these planes the host serves; both, on
 	// a host that they share.
 	Login, Management bool
+	// Directory says that the host serves the directory's API, alone or, if it
+	// serves other planes, below /v1.0.
+	Directory bool
 }
 
 // Lookup finds the row of a Host header. It reports false for a host that is
@@ -128,7 +135,8 @@ func (h Hosts) Lookup(hostport string) (Site, bool) {
 		s := Site{row: row, host: host, port: port}
 		s.Login = loopback || slices.Contains(row.Login, host)
 		s.Management = loopback || slices.Contains(row.Management, host)
-		if s.Login || s.Management {
+		s.Directory = slices.Contains(row.Directory, host) || s.Management && len(row.Directory) == 0
+		if s.Login || s.Management || s.Directory {
 			return s, true
 		}
 	}
@@ -164,8 +172,8 @@ func (h Hosts) Suffixes() []string {
 	for _, row := range h {
 		names = append(names, row.VaultSuffix, row.HSMSuffix)
 		names = append(names, row.Login...)
-		for _, m := range row.Management {
-			if !slices.Contains(row.Login, m) {
+		for _, m := range append(slices.Clip(row.Management), row.Directory...) {
+			if !slices.Contains(names, m) {
 				names = append(names, m)
 			}
 		}
@@ -208,6 +216,18 @@ func (s Site) ManagementURL() string {
 		return "https://" + bracket(s.host) + s.portSuffix()
 	}
 	return "https://" + s.row.Management[0] + s.portSuffix()
+}
+
+// DirectoryURL is LoginURL for the directory's API. What comes below it begins
+// with /v1.0.
+func (s Site) DirectoryURL() string {
+	switch {
+	case s.Directory:
+		return "https://" + bracket(s.host) + s.portSuffix()
+	case len(s.row.Directory) == 0:
+		return s.ManagementURL()
+	}
+	return "https://" + s.row.Directory[0] + s.portSuffix()
 }
 
 // Host returns the host that the request named, lower case, without port.

@@ -24,7 +24,7 @@ func place(s Site) string {
 	for _, p := range []struct {
 		name string
 		on   bool
-	}{{"vault=" + s.Vault, s.Vault != ""}, {"hsm=" + s.HSM, s.HSM != ""}, {"login", s.Login}, {"management", s.Management}} {
+	}{{"vault=" + s.Vault, s.Vault != ""}, {"hsm=" + s.HSM, s.HSM != ""}, {"login", s.Login}, {"management", s.Management}, {"directory", s.Directory}} {
 		if p.on {
 			parts = append(parts, p.name)
 		}
@@ -54,22 +54,25 @@ func TestLookup(t *testing.T) {
 		{"management.azure.com.", "management", "vault.azure.net"},
 		{"management.core.windows.net:444", "management", "vault.azure.net:444"},
 
+		{"graph.microsoft.com", "directory", "vault.azure.net"},
+		{"Graph.Microsoft.Com:8443", "directory", "vault.azure.net:8443"},
+
 		{"unit.vault.localhost:8443", "vault=unit", "vault.localhost:8443"},
 		{"h.managedhsm.localhost", "hsm=h", "vault.localhost"},
-		{"localhost:8443", "login management", "vault.localhost:8443"},
-		{"LOCALHOST.", "login management", "vault.localhost"},
-		{"127.0.0.1", "login management", "vault.localhost"},
-		{"127.0.0.1:8443", "login management", "vault.localhost:8443"},
-		{"127.255.0.9:8443", "login management", "vault.localhost:8443"},
-		{"127.0.0.1.:8443", "login management", "vault.localhost:8443"},
-		{"[::1]", "login management", "vault.localhost"},
-		{"[::1]:8443", "login management", "vault.localhost:8443"},
-		{"[0:0:0:0:0:0:0:1]:8443", "login management", "vault.localhost:8443"},
-		{"[::FFFF:127.0.0.1]:8443", "login management", "vault.localhost:8443"},
+		{"localhost:8443", "login management directory", "vault.localhost:8443"},
+		{"LOCALHOST.", "login management directory", "vault.localhost"},
+		{"127.0.0.1", "login management directory", "vault.localhost"},
+		{"127.0.0.1:8443", "login management directory", "vault.localhost:8443"},
+		{"127.255.0.9:8443", "login management directory", "vault.localhost:8443"},
+		{"127.0.0.1.:8443", "login management directory", "vault.localhost:8443"},
+		{"[::1]", "login management directory", "vault.localhost"},
+		{"[::1]:8443", "login management directory", "vault.localhost:8443"},
+		{"[0:0:0:0:0:0:0:1]:8443", "login management directory", "vault.localhost:8443"},
+		{"[::FFFF:127.0.0.1]:8443", "login management directory", "vault.localhost:8443"},
 
 		{"unit.vault.example.com", "vault=unit", "vault.example.com"},
 		{"h.managedhsm.example.com", "hsm=h", "vault.example.com"},
-		{"manage.example.com", "management", "vault.example.com"},
+		{"manage.example.com", "management directory", "vault.example.com"},
 		// A name of a row is that row's even where it could be a vault.
 		{"login.vault.example.com", "login", "vault.example.com"},
 		{"login.vault.azure.net", "vault=login", "vault.azure.net"},
@@ -134,19 +137,20 @@ func TestURLs(t *testing.T) {
 	for _, tt := range []struct {
 		host                           string
 		login, management, vault, mhsm string // without scheme and port
+		directory                      string
 		aliases                        []string
 	}{
-		{"unit.vault.azure.net", "login.microsoftonline.com", "management.azure.com", "vault.azure.net", "managedhsm.azure.net",
+		{"unit.vault.azure.net", "login.microsoftonline.com", "management.azure.com", "vault.azure.net", "managedhsm.azure.net", "graph.microsoft.com",
 			[]string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"}},
-		{"sts.windows.net", "sts.windows.net", "management.azure.com", "vault.azure.net", "managedhsm.azure.net",
+		{"sts.windows.net", "sts.windows.net", "management.azure.com", "vault.azure.net", "managedhsm.azure.net", "graph.microsoft.com",
 			[]string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"}},
-		{"management.core.windows.net", "login.microsoftonline.com", "management.core.windows.net", "vault.azure.net", "managedhsm.azure.net",
+		{"management.core.windows.net", "login.microsoftonline.com", "management.core.windows.net", "vault.azure.net", "managedhsm.azure.net", "graph.microsoft.com",
 			[]string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"}},
-		{"unit.vault.localhost", "localhost", "localhost", "vault.localhost", "managedhsm.localhost", []string{"localhost"}},
-		{"LocalHost.", "localhost", "localhost", "vault.localhost", "managedhsm.localhost", []string{"localhost"}},
-		{"127.0.0.1", "127.0.0.1", "127.0.0.1", "vault.localhost", "managedhsm.localhost", []string{"localhost", "127.0.0.1"}},
-		{"[::1]", "[::1]", "[::1]", "vault.localhost", "managedhsm.localhost", []string{"localhost", "[::1]"}},
-		{"h.managedhsm.example.com", "login.vault.example.com", "manage.example.com", "vault.example.com", "managedhsm.example.com", []string{"login.vault.example.com"}},
+		{"unit.vault.localhost", "localhost", "localhost", "vault.localhost", "managedhsm.localhost", "localhost", []string{"localhost"}},
+		{"LocalHost.", "localhost", "localhost", "vault.localhost", "managedhsm.localhost", "localhost", []string{"localhost"}},
+		{"127.0.0.1", "127.0.0.1", "127.0.0.1", "vault.localhost", "managedhsm.localhost", "127.0.0.1", []string{"localhost", "127.0.0.1"}},
+		{"[::1]", "[::1]", "[::1]", "vault.localhost", "managedhsm.localhost", "[::1]", []string{"localhost", "[::1]"}},
+		{"h.managedhsm.example.com", "login.vault.example.com", "manage.example.com", "vault.example.com", "managedhsm.example.com", "manage.example.com", []string{"login.vault.example.com"}},
 	} {
 		for _, port := range []string{"", ":443", ":8443"} {
 			s, ok := hosts.Lookup(tt.host + port)
@@ -161,6 +165,7 @@ func TestURLs(t *testing.T) {
 			for what, urls := range map[string][2]string{
 				"LoginURL":      {s.LoginURL(), "https://" + tt.login},
 				"ManagementURL": {s.ManagementURL(), "https://" + tt.management},
+				"DirectoryURL":  {s.DirectoryURL(), "https://" + tt.directory},
 				"VaultURL":      {s.VaultURL("Other-1"), "https://other-1." + tt.vault},
 				"Resource":      {s.Resource(), "https://" + tt.vault},
 				"HSMResource":   {s.HSMResource(), "https://" + tt.mhsm},
@@ -201,7 +206,7 @@ func TestSuffixes(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"vault.azure.net", "managedhsm.azure.net", "login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net",
-		"management.azure.com", "management.core.windows.net",
+		"management.azure.com", "management.core.windows.net", "graph.microsoft.com",
 		"vault.localhost", "managedhsm.localhost", "localhost",
 		"vault.example.com", "managedhsm.example.com", "login.vault.example.com", "manage.example.com",
 	}
@@ -256,7 +261,7 @@ func TestFirstRowWins(t *testing.T) {
 	a := Row{VaultSuffix: "vault.a", HSMSuffix: "hsm.a", Login: []string{"x.vault.b", "both.example"}, Management: []string{"m.a"}}
 	b := Row{VaultSuffix: "vault.b", HSMSuffix: "hsm.b", Login: []string{"both.example"}, Management: []string{"y.vault.a"}}
 	for _, tt := range []struct{ host, place, suffix string }{
-		{"x.vault.b", "login", "vault.a"}, {"y.vault.a", "management", "vault.b"}, {"both.example", "login", "vault.a"},
+		{"x.vault.b", "login", "vault.a"}, {"y.vault.a", "management directory", "vault.b"}, {"both.example", "login", "vault.a"},
 		{"z.vault.a", "vault=z", "vault.a"}, {"z.hsm.b", "hsm=z", "vault.b"},
 	} {
 		s, ok := (Hosts{a, b}).Lookup(tt.host)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/store"
 	"github.com/openkeyvault/openkeyvault/internal/store/tuple"
@@ -21,18 +22,19 @@ type Tenant struct {
 	Name   string `json:"name,omitempty"`
 }
 
-// Application is what asks for tokens. Its object id is what permissions name.
+// Application is what asks for tokens.
 type Application struct {
 	ClientID string `json:"clientId"`
-	ObjectID string `json:"objectId"`
+	// ObjectID is that of the application's service principal, which is what
+	// permissions name. An application without one gets no tokens.
+	ObjectID string `json:"objectId,omitempty"`
 	TenantID string `json:"tenantId"`
 	Name     string `json:"name,omitempty"`
-}
-
-// applicationRecord is an application as it is stored.
-type applicationRecord struct {
-	Application
-	Secrets []secretHash `json:"secrets,omitempty"`
+	// RegistrationID is the object id of the application itself, by which the
+	// directory's API knows it. Empty means one that follows from the client id.
+	RegistrationID string `json:"registrationId,omitempty"`
+	// Created is zero if nobody knows.
+	Created time.Time `json:"created,omitzero"`
 }
 
 // maxTenants bounds the tenants that are looked through for a domain.
@@ -103,28 +105,37 @@ func (s *Service) tenants(ctx context.Context) (all []Tenant, err error) {
 }
 
 // EnsureApplication makes the application, or replaces one of the same client id,
-// with the secret as its only credential.
+// with the secret as its only credential. Like CreateApplication it has no caller
+// and asks for no permission: it is what the operator's own configuration does.
+// Directory has what callers do.
 func (s *Service) EnsureApplication(ctx context.Context, app Application, secret Secret) error {
-	hash, err := s.hash(ctx, secret)
+	stored, err := s.newSecret(ctx, secret, SecretSpec{})
 	if err != nil {
 		return err
 	}
+	app.complete()
 	return s.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		recs, err := tx.Get(tenantKey(app.TenantID), applicationKey(app.ClientID))
+		key := applicationKey(app.ClientID)
+		recs, err := tx.Get(tenantKey(app.TenantID), key)
 		if err != nil {
 			return err
 		}
 		if !recs[0].Exists() {
 			return fmt.Errorf("the application %s is of a tenant that does not exist", app.ClientID)
 		}
-		return s.put(tx, applicationKey(app.ClientID), applicationRecord{app, []secretHash{hash}})
+		old, err := s.openApplication(key, recs[1])
+		if err != nil {
+			return err
+		}
+		return s.putApplication(tx, old, &applicationRecord{app, []storedSecret{stored}})
 	})
 }
 
 // CreateApplication makes an application with new ids and a new secret, which is
 // shown here and never again.
 func (s *Service) CreateApplication(ctx context.Context, tenantID, name string) (Application, Secret, error) {
-	app := Application{ClientID: newGUID(), ObjectID: newGUID(), TenantID: strings.ToLower(tenantID), Name: name}
+	app := s.newApplication(tenantID, name)
+	app.ObjectID = newGUID()
 	secret := NewSecret()
 	if err := s.EnsureApplication(ctx, app, secret); err != nil {
 		return Application{}, Secret{}, err
@@ -132,15 +143,19 @@ func (s *Service) CreateApplication(ctx context.Context, tenantID, name string) 
 	return app, secret, nil
 }
 
-// application returns a registered application, or nil.
+// application returns a registered application, or nil. On the way it looks
+// whether there are other keys to sign with than those in memory.
 func (s *Service) application(ctx context.Context, clientID string) (found *applicationRecord, err error) {
 	err = s.cfg.Store.View(ctx, func(v store.View) error {
-		recs, err := v.Get(applicationKey(clientID))
-		if err != nil || !recs[0].Exists() {
+		recs, err := v.Get(applicationKey(clientID), tokenKeysKey)
+		if err != nil {
 			return err
 		}
-		found = new(applicationRecord)
-		return s.open(applicationKey(clientID), recs[0], found)
+		if _, err := s.refreshKeys(recs[1]); err != nil {
+			return err
+		}
+		found, err = s.openApplication(applicationKey(clientID), recs[0])
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading an application: %w", err)
@@ -150,13 +165,18 @@ func (s *Service) application(ctx context.Context, clientID string) (found *appl
 
 // adopt registers an application with the secret that it shows, unless somebody
 // else was faster: then theirs stays. What it may do is granted first, so that no
-// registered application is without.
+// registered application is without. One that was deleted stays so: the result is
+// nil.
 func (s *Service) adopt(ctx context.Context, tenant Tenant, clientID string, secret Secret) (*applicationRecord, error) {
 	app := Application{
 		ClientID: strings.ToLower(clientID), ObjectID: stableGUID("application", tenant.ID, strings.ToLower(clientID)),
-		TenantID: tenant.ID, Name: "adopted",
+		TenantID: tenant.ID, Name: "adopted", Created: s.seconds(),
 	}
-	hash, err := s.hash(ctx, secret)
+	app.complete()
+	if gone, err := s.wasDeleted(ctx, clientID); gone || err != nil {
+		return nil, err
+	}
+	stored, err := s.newSecret(ctx, secret, SecretSpec{})
 	if err != nil {
 		return nil, err
 	}
@@ -166,15 +186,16 @@ func (s *Service) adopt(ctx context.Context, tenant Tenant, clientID string, sec
 	key := applicationKey(clientID)
 	var registered *applicationRecord
 	err = s.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		registered = &applicationRecord{app, []secretHash{hash}}
-		recs, err := tx.Get(key)
-		if err != nil {
+		registered = nil
+		recs, err := tx.Get(key, deletedKey(clientID))
+		if err != nil || recs[1].Exists() {
 			return err
 		}
-		if recs[0].Exists() {
-			return s.open(key, recs[0], registered)
+		if registered, err = s.openApplication(key, recs[0]); registered != nil || err != nil {
+			return err
 		}
-		return s.put(tx, key, registered)
+		registered = &applicationRecord{app, []storedSecret{stored}}
+		return s.putApplication(tx, nil, registered)
 	})
 	return registered, err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/api"
 	"github.com/openkeyvault/openkeyvault/api/arm"
+	"github.com/openkeyvault/openkeyvault/api/graph"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 )
 
@@ -15,10 +16,24 @@ import (
 const timeLayout = "01/02/2006 15:04:05"
 
 func disbelieve(plane Plane, armCode, armFormat string, armArgs []any, vaultFormat string, vaultArgs ...any) error {
-	if plane == PlaneManagement {
+	switch plane {
+	case PlaneManagement:
 		return fault.New(fault.Unauthenticated, armCode, armFormat, armArgs...)
+	case PlaneDirectory:
+		return fault.New(fault.Unauthenticated, graph.CodeInvalidToken, "%s", directoryText(armCode))
 	}
 	return fault.New(fault.Unauthenticated, api.CodeUnauthorized, vaultFormat, vaultArgs...)
+}
+
+// directoryText is all that the directory says.
+func directoryText(armCode string) string {
+	switch armCode {
+	case arm.CodeExpiredAuthenticationToken:
+		return "Lifetime validation failed, the token is expired."
+	case arm.CodeInvalidAuthenticationTokenAudience:
+		return "Access token validation failure. Invalid audience."
+	}
+	return "Access token validation failure."
 }
 
 func malformed(plane Plane) error {

@@ -53,6 +53,17 @@ func wrongSecret(clientID string) *Error {
 		"not the client secret ID, for a secret added to app '%s'.", clip(clientID))
 }
 
+func expiredSecret(clientID string) *Error {
+	return refuse(7000222, InvalidClient, "The provided client secret keys for app '%s' are expired. "+
+		"Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, "+
+		"or consider using certificate credentials for added security: https://aka.ms/certCreds.", clip(clientID))
+}
+
+func noPrincipal(clientID, tenant string) *Error {
+	return refuse(7000229, UnauthorizedClient, "The client application %s is missing service principal in the tenant %s. "+
+		"See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119", clip(clientID), clip(tenant))
+}
+
 func noSecret() *Error {
 	return refuse(7000216, InvalidClient, "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.")
 }

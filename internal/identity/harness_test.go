@@ -61,6 +61,7 @@ func foreignKey() *rsa.PrivateKey { return signers()[2] }
 type world struct {
 	t      testing.TB
 	store  store.Store
+	ring   *seal.Keyring
 	sealer *seal.Sealer
 	now    time.Time
 	log    *bytes.Buffer
@@ -92,7 +93,7 @@ func emptyWorld(t testing.TB, changes ...func(*Config)) *world {
 	must(t, err)
 	ring, err := seal.Open(t.Context(), s, root)
 	must(t, err)
-	w := &world{t: t, store: s, sealer: ring.System(), now: now0, log: &bytes.Buffer{}}
+	w := &world{t: t, store: s, ring: ring, sealer: ring.System(), now: now0, log: &bytes.Buffer{}}
 	w.cfg = Config{
 		Store: s, Sealer: w.sealer, Issuer: "https://sts.windows.net/{tenant}/",
 		Now: func() time.Time { return w.now },
@@ -125,7 +126,7 @@ func (w *world) storeKeys(keys ...*rsa.PrivateKey) {
 	for _, k := range keys {
 		encoded, err := x509.MarshalPKCS8PrivateKey(k)
 		must(w.t, err)
-		record.Keys = append(record.Keys, keyRecord{encoded, now0})
+		record.Keys = append(record.Keys, keyRecord{PKCS8: encoded, Created: now0})
 	}
 	must(w.t, w.store.Update(w.t.Context(), func(tx store.Tx) error {
 		if _, err := tx.Get(tokenKeysKey); err != nil {

@@ -1,11 +1,13 @@
 // Package identity is the token service: tenants, applications and their
-// credentials, the tokens that it issues, and the tokens that it believes.
+// credentials, the tokens that it issues, and the tokens that it believes; and the
+// directory, which is how callers manage applications.
 //
 // It guarantees that no claim of a token is read before its signature has been
 // checked, that a token is believed only for an audience of the fixed set of the
 // plane that asks, and that client secrets are stored as salted hashes. What it
-// issues to an application says who the application is, never what it may do:
-// permissions are not its concern. It knows no HTTP and no vaults.
+// issues to an application says who the application is, never what it may do.
+// The operations of Directory authorise and audit themselves; those of Service have
+// no caller. It knows no HTTP and no vaults.
 //
 // Tokens are JSON Web Tokens (RFC 7519) in compact serialisation, signed with
 // RS256 and with the claims of version 1.0 of Entra ID's access tokens
@@ -18,6 +20,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
@@ -34,6 +37,7 @@ type Plane int
 const (
 	PlaneVault Plane = iota + 1
 	PlaneManagement
+	PlaneDirectory
 )
 
 // Config is what a Service works with. Store, Sealer, Issuer, Now and Logger are
@@ -55,7 +59,11 @@ type Config struct {
 	OnAdopt func(context.Context, Application) error
 	// AliasTenants takes every unknown tenant for the first one.
 	AliasTenants bool
-	Logger       *slog.Logger
+	// KeyLife is how long a key signs before the next one does, and KeyNotice how
+	// long that one is published before, because others keep what was published
+	// for a while. Zero means 90 days, and an hour.
+	KeyLife, KeyNotice time.Duration
+	Logger             *slog.Logger
 }
 
 // Service issues and verifies tokens. It is safe for concurrent use, and for use
@@ -67,6 +75,7 @@ type Service struct {
 	signing   signing
 	verified  *cache.Map[tokenDigest, verifiedToken]
 	hashing   chan struct{} // holds one element for each hash being computed
+	indexed   atomic.Bool   // no application lacks the records that find it
 }
 
 // cachedTokens bounds the verified tokens kept in memory, each under a kilobyte.
@@ -75,6 +84,12 @@ const cachedTokens = 4096
 // New returns a service of what the store holds. It verifies nothing before
 // Start.
 func New(cfg Config) *Service {
+	if cfg.KeyLife == 0 {
+		cfg.KeyLife = keyLife
+	}
+	if cfg.KeyNotice == 0 {
+		cfg.KeyNotice = keyNotice
+	}
 	s := &Service{
 		cfg:       cfg,
 		audiences: map[Plane]map[string]bool{},
@@ -96,8 +111,8 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// directoryResources are the APIs of the directory. No plane here takes tokens
-// for them: clients ask for one to read from it who they are.
+// directoryResources are the APIs of the directory. Where no plane takes tokens
+// for them, clients still ask for one to read from it who they are.
 var directoryResources = []string{
 	"https://graph.microsoft.com", "https://graph.windows.net",
 	"00000003-0000-0000-c000-000000000000", "00000002-0000-0000-c000-000000000000",

@@ -96,12 +96,10 @@ func (s *Service) authenticate(ctx context.Context, tenant Tenant, req ClientCre
 	if app == nil || tenant.ID != "" && !strings.EqualFold(app.TenantID, tenant.ID) {
 		return nil, clientNotFound(req.ClientID, tenant.ID)
 	}
-	for _, h := range app.Secrets {
-		if ok, err := s.matches(ctx, h, req.Secret); ok || err != nil {
-			return app, err
-		}
+	if err := s.checkSecret(ctx, app, req); err != nil {
+		return nil, err
 	}
-	return nil, wrongSecret(req.ClientID)
+	return app, nil
 }
 
 // adoptable reports whether a client id may become part of records and logs.
@@ -150,6 +148,9 @@ func (s *Service) issue(ctx context.Context, app Application, resource string) (
 	if !s.resources[foldAudience(resource)] {
 		return Token{}, resourceNotFound(resource, app.TenantID)
 	}
+	if app.ObjectID == "" {
+		return Token{}, noPrincipal(app.ClientID, app.TenantID)
+	}
 	keys, err := s.currentKeys(ctx)
 	if err != nil {
 		return Token{}, err
@@ -166,7 +167,7 @@ func (s *Service) issue(ctx context.Context, app Application, resource string) (
 	if err != nil {
 		return Token{}, fmt.Errorf("encoding a token: %w", err)
 	}
-	signed, err := keys.keys[len(keys.keys)-1].signer.Sign(payload)
+	signed, err := keys.signer(now).signer.Sign(payload)
 	if err != nil {
 		return Token{}, fmt.Errorf("signing a token: %w", err)
 	}

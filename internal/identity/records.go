@@ -12,19 +12,27 @@ import (
 
 // The key space of this package:
 //
-//	tenant/<tenant id>   a tenant
-//	app/<client id>      an application with its credentials
-//	tokenkeys            the keys that sign tokens
+//	tenant/<tenant id>      a tenant
+//	app/<client id>         an application with its credentials
+//	appobject/<object id>   the client id of the application whose object id it is,
+//	                        or whose service principal's
+//	appdeleted/<client id>  when the application was deleted
+//	tokenkeys               the keys that sign tokens
 //
 // Ids are folded to lower case in keys.
 var (
-	tenantRoot   = tuple.Key("tenant")
-	tokenKeysKey = tuple.Key("tokenkeys")
+	tenantRoot      = tuple.Key("tenant")
+	applicationRoot = tuple.Key("app")
+	tokenKeysKey    = tuple.Key("tokenkeys")
 )
 
 func tenantKey(id string) []byte { return tuple.Key("tenant", strings.ToLower(id)) }
 
 func applicationKey(clientID string) []byte { return tuple.Key("app", strings.ToLower(clientID)) }
+
+func objectKey(id string) []byte { return tuple.Key("appobject", strings.ToLower(id)) }
+
+func deletedKey(clientID string) []byte { return tuple.Key("appdeleted", strings.ToLower(clientID)) }
 
 // put seals v and writes it at the key.
 func (s *Service) put(tx store.Tx, key []byte, v any) error {

@@ -29,8 +29,7 @@ type signing struct {
 	keys   atomic.Pointer[keySet]
 }
 
-// keySet is one immutable state of the keys. The last one signs; all of them
-// verify.
+// keySet is one immutable state of the keys, oldest first. All of them verify.
 type keySet struct {
 	revision store.Revision
 	keys     []signingKey
@@ -40,6 +39,17 @@ type signingKey struct {
 	id      string
 	private *rsa.PrivateKey
 	signer  jose.Signer
+	signs   time.Time // from when on it signs
+}
+
+// signer returns the newest key that signs at a time.
+func (k *keySet) signer(now time.Time) *signingKey {
+	for i := len(k.keys) - 1; i > 0; i-- {
+		if !now.Before(k.keys[i].signs) {
+			return &k.keys[i]
+		}
+	}
+	return &k.keys[0]
 }
 
 func (k *keySet) find(id string) *signingKey {
@@ -61,17 +71,18 @@ type keysRecord struct {
 type keyRecord struct {
 	PKCS8   []byte    `json:"pkcs8"`
 	Created time.Time `json:"created"`
+	// Signs is from when on the key signs; zero is from the beginning.
+	Signs time.Time `json:"signs,omitzero"`
 }
 
 // Start loads the keys that sign tokens. If there are none, it has one made in
 // the background until ctx ends, and only what needs it waits.
 func (s *Service) Start(ctx context.Context) error {
-	keys, err := s.loadKeys(ctx)
+	keys, err := s.reloadKeys(ctx)
 	if err != nil {
 		return err
 	}
 	if keys != nil {
-		s.signing.keys.Store(keys)
 		close(s.signing.ready)
 		return nil
 	}
@@ -82,23 +93,6 @@ func (s *Service) Start(ctx context.Context) error {
 		}
 	}()
 	return nil
-}
-
-// loadKeys returns the stored keys, or nil.
-func (s *Service) loadKeys(ctx context.Context) (*keySet, error) {
-	var set *keySet
-	err := s.cfg.Store.View(ctx, func(v store.View) error {
-		recs, err := v.Get(tokenKeysKey)
-		if err != nil || !recs[0].Exists() {
-			return err
-		}
-		set, err = s.openKeys(recs[0])
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("loading the keys that sign tokens: %w", err)
-	}
-	return set, nil
 }
 
 func (s *Service) openKeys(rec store.Record) (*keySet, error) {
@@ -118,6 +112,7 @@ func (s *Service) openKeys(rec store.Record) (*keySet, error) {
 		if err != nil {
 			return nil, err
 		}
+		key.signs = k.Signs
 		set.keys = append(set.keys, key)
 	}
 	if len(set.keys) == 0 {
@@ -128,16 +123,12 @@ func (s *Service) openKeys(rec store.Record) (*keySet, error) {
 
 // makeKey makes the first key, unless another process was faster.
 func (s *Service) makeKey(ctx context.Context) error {
-	private, err := rsa.GenerateKey(rand.Reader, signingBits)
-	if err != nil {
-		return err
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	encoded, err := generateKey()
 	if err != nil {
 		return err
 	}
 	defer clear(encoded)
-	record := keysRecord{Keys: []keyRecord{{encoded, s.cfg.Now().UTC()}}}
+	record := keysRecord{Keys: []keyRecord{{PKCS8: encoded, Created: s.cfg.Now().UTC()}}}
 	err = s.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		recs, err := tx.Get(tokenKeysKey)
 		if err != nil || recs[0].Exists() {
@@ -145,14 +136,19 @@ func (s *Service) makeKey(ctx context.Context) error {
 		}
 		return s.put(tx, tokenKeysKey, record)
 	})
-	if err != nil {
-		return err
-	}
-	keys, err := s.loadKeys(ctx)
 	if err == nil {
-		s.signing.keys.Store(keys)
+		_, err = s.reloadKeys(ctx)
 	}
 	return err
+}
+
+// generateKey returns a new key in PKCS #8. The caller clears it.
+func generateKey() ([]byte, error) {
+	private, err := rsa.GenerateKey(rand.Reader, signingBits)
+	if err != nil {
+		return nil, err
+	}
+	return x509.MarshalPKCS8PrivateKey(private)
 }
 
 // newSigningKey names the key by its thumbprint (RFC 7638).
@@ -195,28 +191,51 @@ func (s *Service) keyByID(ctx context.Context, id string) (*signingKey, error) {
 	if key := keys.find(id); key != nil {
 		return key, nil
 	}
-	var stored store.Record
-	err = s.cfg.Store.View(ctx, func(v store.View) error {
-		recs, err := v.Get(tokenKeysKey)
-		if err == nil {
-			stored = recs[0]
-		}
-		return err
-	})
-	if err != nil || stored.Revision == keys.revision {
+	if keys, err = s.reloadKeys(ctx); err != nil {
 		return nil, err
 	}
-	if keys, err = s.openKeys(stored); err != nil {
-		return nil, err
-	}
-	s.signing.keys.Store(keys)
 	return keys.find(id), nil
 }
 
+// reloadKeys returns the keys as they are in the store.
+func (s *Service) reloadKeys(ctx context.Context) (keys *keySet, err error) {
+	err = s.cfg.Store.View(ctx, func(v store.View) error {
+		recs, err := v.Get(tokenKeysKey)
+		if err == nil {
+			keys, err = s.refreshKeys(recs[0])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("loading the keys that sign tokens: %w", err)
+	}
+	return keys, nil
+}
+
+// refreshKeys returns the keys of their record, nil if it is not there, and keeps
+// them. Those of an older state that it may so bring back for a moment differ by
+// one that does not sign yet, or by one of which no token is good any more.
+func (s *Service) refreshKeys(rec store.Record) (*keySet, error) {
+	keys := s.signing.keys.Load()
+	if !rec.Exists() || keys != nil && keys.revision == rec.Revision {
+		return keys, nil
+	}
+	keys, err := s.openKeys(rec)
+	if err != nil {
+		return nil, err
+	}
+	s.signing.keys.Store(keys)
+	return keys, nil
+}
+
 // PublicKeys returns the keys with which anybody can verify the tokens, in the
-// form of RFC 7517.
+// form of RFC 7517. A key is among them from the moment it exists, in whichever
+// process, to the end of the last token that it signed.
 func (s *Service) PublicKeys(ctx context.Context) (jose.JSONWebKeySet, error) {
-	keys, err := s.currentKeys(ctx)
+	if _, err := s.currentKeys(ctx); err != nil {
+		return jose.JSONWebKeySet{}, err
+	}
+	keys, err := s.reloadKeys(ctx)
 	if err != nil {
 		return jose.JSONWebKeySet{}, err
 	}

@@ -21,6 +21,7 @@ type tokenDigest [sha256.Size]byte
 // verifiedToken is what stays of a token whose signature and issuer were found
 // right. Its times and its audience are looked at on each use.
 type verifiedToken struct {
+	key                string // the id of the one that signed it
 	caller             access.Caller
 	audience           string
 	notBefore, expires time.Time
@@ -36,15 +37,19 @@ func (s *Service) Verify(ctx context.Context, plane Plane, bearer string) (acces
 	}
 	digest := tokenDigest(sha256.Sum256([]byte(bearer)))
 	token, known := s.verified.Get(digest)
+	if known && s.signing.keys.Load().find(token.key) == nil {
+		s.verified.Delete(digest) // with its key
+		known = false
+	}
 	if !known {
-		c, err := s.verifySignature(ctx, plane, bearer)
+		key, c, err := s.verifySignature(ctx, plane, bearer)
 		if err != nil {
 			return access.Caller{}, err
 		}
 		if want := s.Issuer(c.Tenant); c.Issuer != want || c.Tenant == "" || c.Object == "" {
 			return access.Caller{}, wrongIssuer(plane, want, c.Issuer)
 		}
-		token = verifiedToken{c.caller(), c.Audience, time.Unix(c.NotBefore, 0), time.Unix(c.Expires, 0)}
+		token = verifiedToken{key, c.caller(), c.Audience, time.Unix(c.NotBefore, 0), time.Unix(c.Expires, 0)}
 	}
 	now := s.cfg.Now()
 	switch {
@@ -62,33 +67,34 @@ func (s *Service) Verify(ctx context.Context, plane Plane, bearer string) (acces
 	return token.caller, nil
 }
 
-// verifySignature returns the claims of a token that one of our keys has signed.
-func (s *Service) verifySignature(ctx context.Context, plane Plane, bearer string) (*claims, error) {
+// verifySignature returns the claims of a token that one of our keys has signed,
+// and the id of the key.
+func (s *Service) verifySignature(ctx context.Context, plane Plane, bearer string) (keyID string, c *claims, err error) {
 	// Only the compact form, only RS256: what else the library can do is not
 	// asked of it.
 	jws, err := jose.ParseSignedCompact(bearer, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		if unsigned(bearer) {
-			return nil, badSignature(plane)
+			return "", nil, badSignature(plane)
 		}
-		return nil, malformed(plane)
+		return "", nil, malformed(plane)
 	}
 	key, err := s.keyByID(ctx, jws.Signatures[0].Protected.KeyID)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if key == nil {
-		return nil, badSignature(plane)
+		return "", nil, badSignature(plane)
 	}
 	payload, err := jws.Verify(&key.private.PublicKey)
 	if err != nil {
-		return nil, badSignature(plane)
+		return "", nil, badSignature(plane)
 	}
-	c := new(claims)
+	c = new(claims)
 	if err := json.Unmarshal(payload, c); err != nil {
-		return nil, malformed(plane)
+		return "", nil, malformed(plane)
 	}
-	return c, nil
+	return key.id, c, nil
 }
 
 // unsigned reports whether the text has the form of a token, which then has

@@ -46,12 +46,19 @@ type cloudSuffixes struct {
 	MHSMDNS     string `json:"mhsmDns"`
 }
 
-// The directory's own API is not among what is served here; clients need its
-// name as the audience of a token, from which they read who they are.
-const (
-	graphEndpoint          = "https://graph.windows.net/"
-	microsoftGraphEndpoint = "https://graph.microsoft.com/"
-)
+// graphEndpoint is that of the directory's API before Microsoft Graph, which is not
+// served here. Clients need its name as the audience of a token, from which they
+// read who they are.
+const graphEndpoint = "https://graph.windows.net/"
+
+// directoryResource is where the directory's API is, and the audience of its
+// tokens.
+func directoryResource(s httpx.Site) string {
+	if cloudName(s) == azureCloud {
+		return s.DirectoryURL() + "/" // as Azure writes it, and clients look it up
+	}
+	return s.DirectoryURL()
+}
 
 // getMetadata describes the cloud that the request came to, to anyone. The
 // first audience is what clients ask tokens for.
@@ -73,7 +80,7 @@ func (p *plane) getMetadata(x *httpx.Exchange) error {
 	authentication.Tenant, authentication.IdentityProvider = "common", "AAD"
 	c := cloud{
 		Name: cloudName(x.Site), Portal: manager, Authentication: authentication, ResourceManager: manager,
-		Graph: graphEndpoint, GraphAudience: graphEndpoint, MicrosoftGraphResourceID: microsoftGraphEndpoint, Gallery: manager,
+		Graph: graphEndpoint, GraphAudience: graphEndpoint, MicrosoftGraphResourceID: directoryResource(x.Site), Gallery: manager,
 		Suffixes: cloudSuffixes{KeyVaultDNS: x.Site.VaultSuffix(), MHSMDNS: x.Site.HSMSuffix()},
 	}
 	if x.APIVersion == metadata2019 {

@@ -159,12 +159,12 @@ func TestMetadata(t *testing.T) {
 	get("2015-01-01", "localhost:8443").json(`{"galleryEndpoint":"https://localhost:8443","graphEndpoint":"https://graph.windows.net/","portalEndpoint":"https://localhost:8443",
 		"authentication":{"loginEndpoint":"https://localhost:8443/adfs","audiences":["https://localhost:8443","https://management.core.windows.net/"]}}`)
 	one := `{"name":%q,"portal":%[2]q,"authentication":{"loginEndpoint":%[3]q,"audiences":[%[2]q,"https://management.core.windows.net/"],"tenant":"common","identityProvider":"AAD"},
-		"resourceManager":%[2]q,"graph":"https://graph.windows.net/","graphAudience":"https://graph.windows.net/","microsoftGraphResourceId":"https://graph.microsoft.com/","gallery":%[2]q,
+		"resourceManager":%[2]q,"graph":"https://graph.windows.net/","graphAudience":"https://graph.windows.net/","microsoftGraphResourceId":%[6]q,"gallery":%[2]q,
 		"suffixes":{"keyVaultDns":%[4]q,"mhsmDns":%[5]q}}`
-	local := fmt.Sprintf(one, "OpenKeyVault", "https://localhost:8443", "https://localhost:8443", "vault.localhost:8443", "managedhsm.localhost:8443")
+	local := fmt.Sprintf(one, "OpenKeyVault", "https://localhost:8443", "https://localhost:8443", "vault.localhost:8443", "managedhsm.localhost:8443", "https://localhost:8443")
 	get("2019-05-01", "localhost:8443").json("[" + local + "]")
 	get("2022-09-01", "localhost:8443").json(local)
-	get("2022-09-01", "").json(fmt.Sprintf(one, "AzureCloud", "https://management.azure.com", "https://login.microsoftonline.com", "vault.azure.net", "managedhsm.azure.net"))
+	get("2022-09-01", "").json(fmt.Sprintf(one, "AzureCloud", "https://management.azure.com", "https://login.microsoftonline.com", "vault.azure.net", "managedhsm.azure.net", "https://graph.microsoft.com/"))
 }
 
 func TestPanicIsAnInternalError(t *testing.T) {

@@ -66,6 +66,16 @@ func isRefusal(err error) bool {
 	return errors.As(err, &own) || errors.As(err, &e)
 }
 
+// Unavailable refuses a request, whatever it is for, because the service cannot
+// take it now.
+func (p *Plane) Unavailable(w http.ResponseWriter, r *http.Request, message string) {
+	x := &httpx.Exchange{ResponseWriter: w, Request: r, Site: httpx.SiteFrom(r.Context()), RequestID: httpx.NewRequestID()}
+	writeCommonHeaders(x)
+	refuse(x, &refusal{http.StatusServiceUnavailable, &identity.Error{
+		Number: 90033, OAuth: "temporarily_unavailable", Message: message,
+	}})
+}
+
 // refuse answers with err and returns the code that it sent. What is not a
 // refusal stays hidden: the log has it under the request id.
 func refuse(x *httpx.Exchange, err error) (code string) {

@@ -18,14 +18,17 @@ import (
 )
 
 // ManagedIdentityConfig is what a managed identity endpoint works with. All
-// fields are required.
+// fields but InstanceMetadata are required.
 type ManagedIdentityConfig struct {
 	Identity *identity.Service
 	// Header is what a request must show. It has at least 256 random bits.
 	Header secret.Bytes
 	// ClientID and ObjectID are the identity that tokens are issued to.
 	ClientID, ObjectID string
-	Logger             *slog.Logger
+	// InstanceMetadata serves the form of the Instance Metadata Service as well, in
+	// which clients show no secret.
+	InstanceMetadata bool
+	Logger           *slog.Logger
 }
 
 // ManagedIdentityPath is the path of the endpoint.
@@ -46,7 +49,8 @@ type managedIdentity struct{ ManagedIdentityConfig }
 // form of App Service (https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference)
 // and in that of 2017. It is for a listener of its own on loopback: it answers
 // requests that name a loopback host, that no browser and no proxy has sent, and
-// that show the header.
+// that show the header. If it is asked for, it has the form of the Instance Metadata
+// Service too, without the last condition.
 func NewManagedIdentity(cfg ManagedIdentityConfig) http.Handler { return managedIdentity{cfg} }
 
 // managedError is the form in which App Service refuses.
@@ -61,15 +65,27 @@ func (e *managedError) Error() string { return e.Message }
 func (m managedIdentity) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	status := http.StatusOK
-	answer, err := m.answer(r)
-	if err != nil {
-		refused := m.refusal(r.Context(), err)
-		status, answer = refused.Status, refused
-	}
+	status, answer := m.respond(r)
 	if err := httpx.WriteJSON(w, status, answer); err != nil {
 		m.Logger.ErrorContext(r.Context(), "answering a managed identity", "error", err)
 	}
+}
+
+// respond returns the answer in the form that the request asks for.
+func (m managedIdentity) respond(r *http.Request) (status int, answer any) {
+	var err error
+	if m.isInstance(r) {
+		if answer, err = m.answerInstance(r); err != nil {
+			refused := m.instanceRefusal(r.Context(), err)
+			return refused.status, refused
+		}
+		return http.StatusOK, answer
+	}
+	if answer, err = m.answer(r); err != nil {
+		refused := m.refusal(r.Context(), err)
+		return refused.Status, refused
+	}
+	return http.StatusOK, answer
 }
 
 func (m managedIdentity) refusal(ctx context.Context, err error) *managedError {
