@@ -199,7 +199,7 @@ func wrapData(id [keyringIDSize]byte, uri string) []byte {
 // a root's own URI come first; then those of its scheme, because a key file that
 // was moved is still the same key.
 func (h header) unwrap(roots []Root) (*ring, error) {
-	var reasons []string
+	var reasons []error
 	for _, exact := range []bool{true, false} {
 		for _, root := range roots {
 			for _, w := range h.wraps {
@@ -213,8 +213,8 @@ func (h header) unwrap(roots []Root) (*ring, error) {
 				case err == nil:
 					err = ErrOpen
 					fallthrough
-				case !errors.Is(err, ErrOpen):
-					reasons = append(reasons, fmt.Sprintf("%s: %v", root.URI(), err))
+				case !errors.Is(err, ErrOpen) || errors.Is(err, ErrPassphrase):
+					reasons = append(reasons, fmt.Errorf("%s: %w", root.URI(), err))
 				}
 			}
 		}
@@ -233,19 +233,30 @@ func concerns(wrapURI, rootURI string, exact bool) bool {
 	return a == b
 }
 
-func (h header) noRoot(roots []Root, reasons []string) error {
+// noRoot tells a wrong passphrase first: it is what somebody at a terminal needs
+// to know, and the rest is for those who wonder.
+func (h header) noRoot(roots []Root, reasons []error) error {
 	given := make([]string, len(roots))
 	for i, r := range roots {
 		given[i] = r.URI()
 	}
-	wraps := make([]string, len(h.wraps))
+	why := fmt.Errorf("%w: given %s", ErrNoRoot, strings.Join(given, ", "))
+	if errors.Is(errors.Join(reasons...), ErrPassphrase) {
+		why = fmt.Errorf("%w: %w", ErrPassphrase, why)
+	} else if len(reasons) > 0 {
+		texts := make([]string, len(reasons))
+		for i, r := range reasons {
+			texts[i] = r.Error()
+		}
+		why = fmt.Errorf("%w (%s)", why, strings.Join(texts, "; "))
+	}
+	return fmt.Errorf("%w, while it is wrapped by %s", why, strings.Join(h.uris(), ", "))
+}
+
+func (h header) uris() []string {
+	uris := make([]string, len(h.wraps))
 	for i, w := range h.wraps {
-		wraps[i] = w.uri
+		uris[i] = w.uri
 	}
-	why := ""
-	if len(reasons) > 0 {
-		why = " (" + strings.Join(reasons, "; ") + ")"
-	}
-	return fmt.Errorf("%w: given %s%s, while it is wrapped by %s", ErrNoRoot,
-		strings.Join(given, ", "), why, strings.Join(wraps, ", "))
+	return uris
 }

@@ -97,18 +97,18 @@ func FuzzDecodeEnvelope(f *testing.F) {
 }
 
 func FuzzParseRootFile(f *testing.F) {
-	f.Add(formatRootFile(newKey()))
+	f.Add(rootFileText(newKey()))
 	f.Add([]byte("okv-root-key v1 AAAA 00"))
 	f.Add([]byte("# comment\r\n\r\nokv-root-key\tv1"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		key, err := parseRootFile(text)
+		key, err := rootKeyFile.parse(text)
 		if err != nil {
 			if key != nil {
 				t.Fatal("a key with an error")
 			}
 			return
 		}
-		if again, err := parseRootFile(formatRootFile(key)); err != nil || !bytes.Equal(again, key) {
+		if again, err := rootKeyFile.parse(rootFileText(key)); err != nil || !bytes.Equal(again, key) {
 			t.Fatalf("written anew it is another key: %v", err)
 		}
 	})

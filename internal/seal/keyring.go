@@ -148,6 +148,9 @@ func (k *Keyring) System() *Sealer {
 
 func (k *Keyring) ring() *ring { return k.state.Load().ring }
 
+// Roots returns the URIs of the roots that can open the keyring.
+func (k *Keyring) Roots() []string { return k.state.Load().header.uris() }
+
 // NewVaultKey returns a new data key for a vault, wrapped: it opens for the same
 // vault id alone. It is stored with the vault and needs no secrecy.
 func (k *Keyring) NewVaultKey(vaultID string) (wrapped []byte, err error) {

@@ -17,22 +17,32 @@ type Root interface {
 	URI() string
 	// Wrap encrypts a key so that Unwrap returns it for the same associated data.
 	Wrap(plaintext, associated []byte) ([]byte, error)
-	// Unwrap decrypts what Wrap returned. Its error is ErrOpen when the wrapped
-	// key is another root's, was changed, or belongs to other associated data.
+	// Unwrap decrypts what Wrap returned. Its error wraps ErrOpen when the wrapped
+	// key is another root's, was changed, or belongs to other associated data, and
+	// ErrPassphrase if that means a wrong passphrase.
 	Unwrap(wrapped, associated []byte) ([]byte, error)
 }
 
-// OpenRoot returns the root key that a URI names. The one scheme is "file", as
-// in "file:/etc/okv/root.key": a file that CreateRootFile has made and that none
-// but its owner can read. Errors say what to do.
+// OpenRoot returns the root key that a URI names. The schemes are "file", as in
+// "file:/etc/okv/root.key", for a file that CreateRootFile has made, and
+// "passphrase", as in "passphrase:/etc/okv/passphrase", for a file of one line.
+// None but its owner may be able to read the file. TypedPassphrase names none:
+// whoever can ask for it uses NewPassphraseRoot. Errors say what to do.
 func OpenRoot(uri string) (Root, error) {
-	scheme, _, found := strings.Cut(uri, ":")
-	if !found || scheme != "file" {
-		return nil, fmt.Errorf("root key %q: unknown kind of root key: use file:/absolute/path", uri)
+	const use = "use file:/absolute/path, passphrase:/absolute/path or passphrase:"
+	scheme, _, _ := strings.Cut(uri, ":")
+	switch {
+	case uri == TypedPassphrase:
+		return nil, fmt.Errorf("root key %s: this passphrase must be typed in", uri)
+	case scheme != "file" && scheme != "passphrase" || scheme == uri:
+		return nil, fmt.Errorf("root key %q: unknown kind of root key: %s", uri, use)
 	}
 	path, err := pathOfURI(uri)
 	if err != nil {
-		return nil, fmt.Errorf("root key %q: %w: use file:/absolute/path", uri, err)
+		return nil, fmt.Errorf("root key %q: %w: %s", uri, err, use)
+	}
+	if scheme == "passphrase" {
+		return openPassphraseFile(path)
 	}
 	return openRootFile(path)
 }
@@ -40,11 +50,20 @@ func OpenRoot(uri string) (Root, error) {
 // FileURI returns the URI by which OpenRoot finds the root key file at an
 // absolute path, whatever characters the path holds.
 func FileURI(path string) string {
-	slashed := filepath.ToSlash(path)
-	if !strings.HasPrefix(slashed, "/") { // C:\okv\root.key
-		slashed = "/" + slashed
+	return (&url.URL{Scheme: "file", Path: slashedPath(path), OmitHost: true}).String()
+}
+
+// PathOfURI returns the absolute path of the file that a root key's URI names,
+// or nothing if it names none.
+func PathOfURI(uri string) string {
+	if uri == TypedPassphrase {
+		return ""
 	}
-	return (&url.URL{Scheme: "file", Path: slashed, OmitHost: true}).String()
+	path, err := pathOfURI(uri)
+	if err != nil {
+		return ""
+	}
+	return path
 }
 
 func pathOfURI(uri string) (string, error) {

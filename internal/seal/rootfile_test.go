@@ -22,7 +22,7 @@ func TestCreateRootFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parseRootFile(text); err != nil {
+	if _, err := rootKeyFile.parse(text); err != nil {
 		t.Errorf("the file does not parse: %v", err)
 	}
 	info, err := os.Stat(path)
@@ -112,9 +112,9 @@ func TestOpenRootFollowsLinks(t *testing.T) {
 func TestOpenRootRefuses(t *testing.T) {
 	dir := t.TempDir()
 	key := newKey()
-	good := string(formatRootFile(key))
+	good := string(rootFileText(key))
 	encoded := base64.RawURLEncoding.EncodeToString(key)
-	line := "okv-root-key v1 " + encoded + " " + rootChecksum(key)
+	line := "okv-root-key v1 " + encoded + " " + rootKeyFile.checksum(key)
 	slip := []byte(encoded)
 	slip[20] = map[bool]byte{true: 'B', false: 'A'}[slip[20] == 'A']
 	files := map[string]struct{ text, want string }{
@@ -126,13 +126,13 @@ func TestOpenRootRefuses(t *testing.T) {
 		"no key":            {"okv-root-key v1", "incomplete"},
 		"no checksum":       {"okv-root-key v1 " + encoded, "incomplete"},
 		"a word too many":   {line + " x", "incomplete or too long"},
-		"a slip in the key": {"okv-root-key v1 " + string(slip) + " " + rootChecksum(key), "checksum"},
+		"a slip in the key": {"okv-root-key v1 " + string(slip) + " " + rootKeyFile.checksum(key), "checksum"},
 		"a slip in the sum": {"okv-root-key v1 " + encoded + " 0000000000000000", "checksum"},
-		"an upper-case sum": {"okv-root-key v1 " + encoded + " " + strings.ToUpper(rootChecksum([]byte("x"))), "checksum"},
-		"a short key":       {"okv-root-key v1 " + encoded[:40] + " " + rootChecksum(key[:30]), "not 32 bytes"},
-		"padding":           {"okv-root-key v1 " + encoded + "= " + rootChecksum(key), "not 32 bytes"},
-		"standard base64":   {"okv-root-key v1 " + "+/" + encoded[2:] + " " + rootChecksum(key), "not 32 bytes"},
-		"too long":          {good + strings.Repeat("#", maxRootFile), "over 4096 bytes"},
+		"an upper-case sum": {"okv-root-key v1 " + encoded + " " + strings.ToUpper(rootKeyFile.checksum([]byte("x"))), "checksum"},
+		"a short key":       {"okv-root-key v1 " + encoded[:40] + " " + rootKeyFile.checksum(key[:30]), "not 32 bytes"},
+		"padding":           {"okv-root-key v1 " + encoded + "= " + rootKeyFile.checksum(key), "not 32 bytes"},
+		"standard base64":   {"okv-root-key v1 " + "+/" + encoded[2:] + " " + rootKeyFile.checksum(key), "not 32 bytes"},
+		"too long":          {good + strings.Repeat("#", maxKeyFile), "over 4096 bytes"},
 	}
 	for name, f := range files {
 		t.Run(name, func(t *testing.T) {
@@ -159,14 +159,14 @@ func TestOpenRootRefuses(t *testing.T) {
 
 func TestRootFileMayBeTypedIn(t *testing.T) {
 	key := newKey()
-	line := string(bytes.TrimSpace(formatRootFile(key)[len(rootFileComment):]))
+	line := string(bytes.TrimSpace(rootFileText(key)[len(rootFileComment):]))
 	for name, text := range map[string]string{
-		"as written":         string(formatRootFile(key)),
+		"as written":         string(rootFileText(key)),
 		"without a line end": line,
 		"with DOS lines":     "# typed\r\n\r\n" + line + "\r\n",
 		"with more space":    "\n\t " + strings.ReplaceAll(line, " ", "   ") + " \n# end\n",
 	} {
-		if got, err := parseRootFile([]byte(text)); err != nil || !bytes.Equal(got, key) {
+		if got, err := rootKeyFile.parse([]byte(text)); err != nil || !bytes.Equal(got, key) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

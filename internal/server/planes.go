@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/dataplane"
+	"github.com/openkeyvault/openkeyvault/internal/directoryplane"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/mgmtplane"
@@ -18,8 +20,8 @@ import (
 
 // planes are the handlers by what a host serves.
 type planes struct {
-	vault, management http.Handler
-	token             *tokenplane.Plane
+	vault, management, directory http.Handler
+	token                        *tokenplane.Plane
 }
 
 // dispatch sends a request to the plane of its host. Names that the table does
@@ -33,16 +35,34 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r = r.WithContext(httpx.WithSite(r.Context(), site))
+	if s.draining.Load() {
+		s.refuseDraining(w, r, site)
+		return
+	}
 	switch {
 	case site.Vault != "":
 		s.planes.vault.ServeHTTP(w, r)
 	case site.HSM != "":
 		refuse(w, http.StatusNotImplemented, "NotImplemented", "Managed HSMs are not built; use a vault.")
-	case site.Login && (!site.Management || s.planes.token.Serves(r.URL.EscapedPath())):
+	case isDirectory(site, r):
+		s.planes.directory.ServeHTTP(w, r)
+	case s.isToken(site, r):
 		s.planes.token.ServeHTTP(w, r)
 	default:
 		s.planes.management.ServeHTTP(w, r)
 	}
+}
+
+// isToken reports whether a request that is not for a vault is for the token
+// service.
+func (s *Server) isToken(site httpx.Site, r *http.Request) bool {
+	return site.Login && !isDirectory(site, r) && (!site.Management || s.planes.token.Serves(r.URL.EscapedPath()))
+}
+
+// isDirectory is isToken for the directory. Its version, which the token service
+// would take for a tenant's domain, tells it on a host that it shares.
+func isDirectory(site httpx.Site, r *http.Request) bool {
+	return site.Directory && (!site.Management || strings.HasPrefix(r.URL.EscapedPath(), "/v1.0/"))
 }
 
 func refuse(w http.ResponseWriter, status int, code, message string) {
@@ -60,10 +80,12 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 // connect builds the domain over the data, and the planes over the domain.
 func (s *Server) connect(ctx context.Context) error {
 	d, cfg := s.data, s.cfg
-	vaults, management := audiences(cfg.Hosts, cfg.Ports)
+	vaults, management, directory := audiences(cfg.Hosts, cfg.Ports)
 	s.identity = identity.New(identity.Config{
-		Store: d.store, Sealer: d.keyring.System(), Issuer: cfg.Issuer, Now: wallClock, Logger: cfg.Logger,
-		Audiences:    map[identity.Plane][]string{identity.PlaneVault: vaults, identity.PlaneManagement: management},
+		Store: d.records, Sealer: d.keyring.System(), Issuer: cfg.Issuer, Now: wallClock, Logger: cfg.Logger,
+		Audiences: map[identity.Plane][]string{
+			identity.PlaneVault: vaults, identity.PlaneManagement: management, identity.PlaneDirectory: directory,
+		},
 		OnAdopt:      cfg.OnAdopt,
 		AliasTenants: cfg.AliasTenants,
 	})
@@ -71,10 +93,10 @@ func (s *Server) connect(ctx context.Context) error {
 		return err
 	}
 	s.vaults = vault.New(vault.Config{
-		Store: d.store, Catalog: d.catalog, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger,
+		Store: d.records, Catalog: d.catalog, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger,
 	})
 	s.resources = resource.New(resource.Config{
-		Store: d.store, Catalog: d.catalog, Keyring: d.keyring, Audit: d.audit,
+		Store: d.records, Catalog: d.catalog, Keyring: d.keyring, Audit: d.audit,
 		Now: cfg.DomainClock, Compact: d.store.Compact, Logger: cfg.Logger,
 	})
 	s.planes = planes{
@@ -85,6 +107,10 @@ func (s *Server) connect(ctx context.Context) error {
 		management: mgmtplane.New(mgmtplane.Config{
 			Resources: s.resources, Verify: s.verifier(identity.PlaneManagement),
 			Hosts: cfg.Hosts, Logger: cfg.Logger,
+		}),
+		directory: directoryplane.New(directoryplane.Config{
+			Directory: identity.NewDirectory(identity.DirectoryConfig{Identity: s.identity, Catalog: d.catalog, Audit: d.audit}),
+			Verify:    s.verifier(identity.PlaneDirectory), Logger: cfg.Logger,
 		}),
 		token: tokenplane.New(tokenplane.Config{Identity: s.identity, Hosts: cfg.Hosts, Logger: cfg.Logger}),
 	}
@@ -99,13 +125,16 @@ func (s *Server) verifier(p identity.Plane) func(context.Context, string) (acces
 
 // audiences returns what tokens may be for: the vaults and the management plane
 // under each of their names and ports, Azure's own names for both (clients of
-// any configuration ask for those), and the ids of Azure's applications.
-func audiences(hosts httpx.Hosts, ports []int) (vaults, management []string) {
+// any configuration ask for those), and the ids of Azure's applications. Where the
+// management plane has the directory on its hosts, a token for the one is a token
+// for the other.
+func audiences(hosts httpx.Hosts, ports []int) (vaults, management, directory []string) {
 	vaults = []string{"https://vault.azure.net", "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"}
 	management = []string{
 		"https://management.core.windows.net/", "https://management.azure.com/",
 		"797f4846-ba00-4fd7-ba43-dac1f8f63013",
 	}
+	directory = []string{"https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"}
 	suffixes := []string{""}
 	for _, p := range ports {
 		if p != 443 {
@@ -121,8 +150,14 @@ func audiences(hosts httpx.Hosts, ports []int) (vaults, management []string) {
 			vaults = append(vaults, fmt.Sprintf("https://%s%s", row.VaultSuffix, port))
 			for _, m := range managers {
 				management = append(management, fmt.Sprintf("https://%s%s", m, port))
+				if len(row.Directory) == 0 {
+					directory = append(directory, fmt.Sprintf("https://%s%s", m, port))
+				}
+			}
+			for _, host := range row.Directory {
+				directory = append(directory, fmt.Sprintf("https://%s%s", host, port))
 			}
 		}
 	}
-	return vaults, management
+	return vaults, management, directory
 }

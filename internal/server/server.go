@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
@@ -60,6 +61,9 @@ type Server struct {
 	planes  planes
 	stop    context.CancelFunc // ends the workers
 	workers sync.WaitGroup
+	// leaving is set once the server will end soon, draining once it answers
+	// nothing new.
+	leaving, draining atomic.Bool
 
 	identity  *identity.Service
 	resources *resource.Service
@@ -79,12 +83,17 @@ const (
 // Open opens the data, starts the background work and returns a server that
 // Serve makes reachable. The caller closes it with Shutdown.
 func Open(ctx context.Context, cfg Config) (*Server, error) {
-	if cfg.DomainClock == nil {
-		cfg.DomainClock = time.Now
-	}
 	d, err := openData(ctx, cfg.Data, cfg.Logger)
 	if err != nil {
 		return nil, err
+	}
+	return openOver(ctx, cfg, d)
+}
+
+// openOver is Open over data that it takes over.
+func openOver(ctx context.Context, cfg Config, d *data) (*Server, error) {
+	if cfg.DomainClock == nil {
+		cfg.DomainClock = time.Now
 	}
 	s := &Server{cfg: cfg, data: d}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -119,6 +128,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // Shutdown stops listening, lets running requests finish until ctx ends, brings
 // the background work to a safe stop and closes the data.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.Drain()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())

@@ -13,12 +13,13 @@ func wallClock() time.Time { return time.Now() }
 const dueInterval = 10 * time.Second
 
 // startWorkers starts what happens without a request: exporting the audit
-// records of mutations, purging what is past its date, and finishing jobs, those
-// of an earlier process first.
+// records of mutations, purging what is past its date, finishing jobs, those of an
+// earlier process first, and rotating the keys that sign tokens.
 func (s *Server) startWorkers(ctx context.Context) {
 	s.workers.Go(func() { s.data.audit.Run(ctx) })
 	s.workers.Go(func() { s.repeat(ctx, "jobs", s.resources.JobsWaiting(), s.resources.RunJobs) })
 	s.workers.Go(func() { s.repeat(ctx, "purge", nil, s.purgeDue) })
+	s.workers.Go(func() { s.repeat(ctx, "token service", nil, s.identity.Maintain) })
 }
 
 // purgeDue removes objects and vaults whose retention has ended.
