@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -18,13 +15,13 @@ const maxBackupFile = 32 << 20
 
 func (g *group) newBackup() *cobra.Command {
 	t := g.newTarget()
-	var file string
+	var file outFile
 	cmd := &cobra.Command{
 		Use:   "backup",
 		Short: fmt.Sprintf("Save a %s with all its versions to a file", g.noun),
 		Long: fmt.Sprintf(`backup saves a %s with all its versions to a file that only the service can read
-again: okv %[1]s restore brings it back, in any vault of the same subscription. A
-file that exists is not overwritten; - is standard output.`, g.noun),
+again: okv %[1]s restore brings it back, in any vault of the same subscription. Only
+the owner may read the file. One that exists stays, unless --overwrite is given.`, g.noun),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := g.client(cmd, t, g.collection())
@@ -34,16 +31,18 @@ file that exists is not overwritten; - is standard output.`, g.noun),
 			if t.version != "" {
 				return usageError{cmd, fmt.Errorf("--id has a version, and a %s is backed up with all of them", g.noun)}
 			}
+			if err := file.check(); err != nil {
+				return err
+			}
 			blob, err := g.backup(client, cmd.Context(), t.name)
 			if err != nil {
 				return err
 			}
-			return writeBackup(cmd.OutOrStdout(), file, blob)
+			return file.write(cmd.OutOrStdout(), blob)
 		},
 	}
-	t.add(cmd, g.noun, false)
-	cmd.Flags().StringVarP(&file, "file", "f", "", "`FILE` to write; - is standard output")
-	mustExist(cmd.MarkFlagRequired("file"))
+	g.addTarget(cmd, t, false)
+	file.add(cmd)
 	cmd.Example = g.examples("backup --vault-name dev --name NAME --file NAME.backup")
 	return cmd
 }
@@ -70,30 +69,6 @@ func (g *group) newRestore() *cobra.Command {
 	mustExist(cmd.MarkFlagRequired("file"))
 	cmd.Example = g.examples("restore --vault-name other --file NAME.backup")
 	return cmd
-}
-
-// writeBackup writes a new file, or out if the file is "-". A file that could not
-// be written whole does not stay.
-func writeBackup(out io.Writer, file string, blob []byte) error {
-	if file == "-" {
-		_, err := out.Write(blob)
-		return err
-	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("--file: %s exists; choose another name", file)
-	}
-	if err != nil {
-		return fmt.Errorf("--file: %w", err)
-	}
-	_, err = f.Write(blob)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("--file: %w", err), os.Remove(file))
-	}
-	return nil
 }
 
 func readBackup(in io.Reader, file string) ([]byte, error) {

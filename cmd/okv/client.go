@@ -70,27 +70,40 @@ func (c *connection) manager(subscription string) (*management.Client, error) {
 	return management.NewClient(subscription, c.cred, options)
 }
 
-// objectID returns the object id of the caller, which the service that issues
-// tokens writes into them.
-func (c *connection) objectID(ctx context.Context) (string, error) {
+// claims are what a token says of its caller.
+type claims struct {
+	OID   string `json:"oid"`
+	AppID string `json:"appid"` // in tokens of version 1
+	AZP   string `json:"azp"`   // in those of version 2
+}
+
+// clientID returns the client id of the caller's application, or nothing.
+func (c *claims) clientID() string {
+	if c.AppID != "" {
+		return c.AppID
+	}
+	return c.AZP
+}
+
+// identity returns what the service that issues tokens says about the caller: an
+// object id, at least.
+func (c *connection) identity(ctx context.Context) (*claims, error) {
 	token, err := c.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{managementScope}})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var claims struct {
-		OID string `json:"oid"`
-	}
+	own := &claims{}
 	parts := strings.Split(token.Token, ".")
 	if len(parts) == 3 {
 		// The service verifies the token; here it only says who we are.
 		if payload, err := base64.RawURLEncoding.DecodeString(parts[1]); err == nil {
-			_ = json.Unmarshal(payload, &claims)
+			_ = json.Unmarshal(payload, own)
 		}
 	}
-	if claims.OID == "" {
-		return "", errors.New("the token does not say which object it is for")
+	if own.OID == "" {
+		return nil, errors.New("the token does not say which object it is for")
 	}
-	return claims.OID, nil
+	return own, nil
 }
 
 // loadRoots returns the system's roots and those of the file that SSL_CERT_FILE

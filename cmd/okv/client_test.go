@@ -85,25 +85,30 @@ func TestShouldRetry(t *testing.T) {
 	}
 }
 
-func TestObjectID(t *testing.T) {
+func TestIdentity(t *testing.T) {
 	t.Parallel()
-	claims := func(text string) string { return "e30." + base64.RawURLEncoding.EncodeToString([]byte(text)) + ".c2ln" }
-	for name, tc := range map[string]struct{ token, want string }{
-		"token":         {claims(`{"oid":"me","tid":"there"}`), "me"},
-		"without oid":   {claims(`{"sub":"me"}`), ""},
-		"not JSON":      {claims(`{`), ""},
-		"not base64url": {"e30.!.c2ln", ""},
-		"opaque":        {"opaque", ""},
+	token := func(text string) string { return "e30." + base64.RawURLEncoding.EncodeToString([]byte(text)) + ".c2ln" }
+	for name, tc := range map[string]struct{ token, object, client string }{
+		"version 1":     {token(`{"oid":"me","tid":"there","appid":"app"}`), "me", "app"},
+		"version 2":     {token(`{"oid":"me","azp":"app"}`), "me", "app"},
+		"of no client":  {token(`{"oid":"me"}`), "me", ""},
+		"without oid":   {token(`{"sub":"me"}`), "", ""},
+		"not JSON":      {token(`{`), "", ""},
+		"not base64url": {"e30.!.c2ln", "", ""},
+		"opaque":        {"opaque", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := &connection{cred: fakeCredential(tc.token)}
-			got, err := c.objectID(t.Context())
-			if got != tc.want || (err == nil) != (tc.want != "") {
-				t.Errorf("got %q, %v, want %q", got, err, tc.want)
+			got, err := c.identity(t.Context())
+			if err != nil {
+				if tc.object != "" || strings.Contains(err.Error(), tc.token) {
+					t.Errorf("the error is %v", err)
+				}
+				return
 			}
-			if err != nil && strings.Contains(err.Error(), tc.token) {
-				t.Errorf("the error shows the token: %v", err)
+			if got.OID != tc.object || got.clientID() != tc.client || tc.object == "" {
+				t.Errorf("got %+v, want %q and %q", got, tc.object, tc.client)
 			}
 		})
 	}

@@ -188,6 +188,14 @@ func vaultFlags(err error) string {
 	return "--vault-url https://" + host
 }
 
+// vaultName returns the name of the vault that refused, or a word for it.
+func vaultName(err error) string {
+	if name, ok := strings.CutSuffix(requestHost(err), vaultSuffix); ok {
+		return name
+	}
+	return "VAULT"
+}
+
 // requestHost returns the host that refused a request, or nothing if the error
 // does not say.
 func requestHost(err error) string {

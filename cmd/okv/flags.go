@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,6 +46,9 @@ func (*tags) multiple()        {}
 func tagsFlag(cmd *cobra.Command, t *tags) {
 	cmd.Flags().Var(t, "tags", "tags, as many as follow")
 }
+
+// word is a value of a set that has no type of its own.
+type word string
 
 // choice is the value of a flag that has a few values.
 type choice[T ~string] struct {
@@ -90,12 +94,24 @@ type choices[T ~string] struct {
 	choices []T
 }
 
+// Set takes an empty text for none at all, which is not the same as no flag.
 func (c *choices[T]) Set(text string) error {
+	if text == "" && c.values == nil {
+		c.values = []T{}
+		return nil
+	}
 	value, err := oneOf(text, c.choices)
 	if err == nil {
 		c.values = append(c.values, value)
 	}
 	return err
+}
+
+func choicesFlag[T ~string](cmd *cobra.Command, name, usage string, all ...T) *choices[T] {
+	c := &choices[T]{choices: all}
+	cmd.Flags().Var(c, name, usage+", as many as follow: "+joined(all, ", "))
+	completeChoices(cmd, name, all)
+	return c
 }
 
 func (c *choices[T]) String() string { return joined(c.values, " ") }
@@ -121,6 +137,29 @@ func joined[T ~string](words []T, separator string) string {
 	}
 	return b.String()
 }
+
+// optionalBool is the value of a flag that means something when it is false, too.
+type optionalBool struct{ value *bool }
+
+func (o *optionalBool) add(cmd *cobra.Command, name, usage string) {
+	cmd.Flags().VarPF(o, name, "", usage).NoOptDefVal = "true"
+	completeChoices(cmd, name, []word{"true", "false"})
+}
+
+func (o *optionalBool) Set(text string) error {
+	value, err := strconv.ParseBool(text)
+	o.value = &value
+	return err
+}
+
+func (o *optionalBool) String() string {
+	if o.value == nil {
+		return ""
+	}
+	return strconv.FormatBool(*o.value)
+}
+
+func (*optionalBool) Type() string { return "true|false" }
 
 // timeLayouts are those of az, and RFC 3339. Without a zone a time is UTC.
 var timeLayouts = []string{

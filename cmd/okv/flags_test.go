@@ -94,6 +94,63 @@ func TestKeyType(t *testing.T) {
 	}
 }
 
+func TestOptionalBool(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"true": "true", "false": "false", "FALSE": "false", "": "", "perhaps": ""} {
+		var o optionalBool
+		err := o.Set(text)
+		if (err == nil) != (want != "") || err == nil && o.String() != want {
+			t.Errorf("%q is %q, %v", text, o.String(), err)
+		}
+	}
+	if got := (&optionalBool{}).String(); got != "" {
+		t.Errorf("what was not given is %q", got)
+	}
+}
+
+// An empty word is none at all, which is not the same as no flag.
+func TestChoices(t *testing.T) {
+	t.Parallel()
+	cmd := &cobra.Command{}
+	c := choicesFlag(cmd, "ops", "", api.OperationSign, api.OperationVerify)
+	if c.values != nil {
+		t.Errorf("without a flag there are %q", c.values)
+	}
+	if err := c.Set(""); err != nil || c.values == nil || len(c.values) != 0 {
+		t.Errorf("an empty word is %#v, %v", c.values, err)
+	}
+	for _, text := range []string{"SIGN", "verify"} {
+		if err := c.Set(text); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if c.String() != "sign verify" {
+		t.Errorf("the words are %q", c)
+	}
+	for _, text := range []string{"", "dance"} {
+		if c.Set(text) == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+}
+
+// An unset attribute is one that stays as it is.
+func TestChangeFlags(t *testing.T) {
+	t.Parallel()
+	if a := (&changeFlags{}).attributes(); a != nil {
+		t.Errorf("without flags there are attributes: %v", a)
+	}
+	no, begin := false, api.UnixTime(5)
+	a := (&changeFlags{enabled: optionalBool{&no}}).attributes()
+	if a == nil || a.Enabled == nil || *a.Enabled || a.Expires != nil || a.NotBefore != nil {
+		t.Errorf("disabled is %+v", a)
+	}
+	a = (&changeFlags{notBefore: moment{&begin}}).attributes()
+	if a == nil || a.Enabled != nil || a.Expires != nil || *a.NotBefore != 5 {
+		t.Errorf("not before is %+v", a)
+	}
+}
+
 func TestAttributeFlags(t *testing.T) {
 	t.Parallel()
 	if a := (&attributeFlags{}).attributes(); a != nil {
@@ -131,24 +188,30 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestReadValue(t *testing.T) {
+func TestReadFile(t *testing.T) {
 	t.Parallel()
+	read := func(in io.Reader, file string) (string, error) {
+		content, err := readFile(in, file, maxValueFile, "too much")
+		return string(content), err
+	}
 	file := filepath.Join(t.TempDir(), "value")
 	if err := os.WriteFile(file, []byte("a\r\nb\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := readValue(strings.NewReader("other"), file); err != nil || got != "a\r\nb\n" {
+	if got, err := read(strings.NewReader("other"), file); err != nil || got != "a\r\nb\n" {
 		t.Errorf("the file is %q, %v", got, err)
 	}
-	if got, err := readValue(strings.NewReader("other\n"), "-"); err != nil || got != "other\n" {
+	if got, err := read(strings.NewReader("other\n"), "-"); err != nil || got != "other\n" {
 		t.Errorf("standard input is %q, %v", got, err)
 	}
-	if _, err := readValue(nil, file+"-gone"); err == nil || !strings.HasPrefix(err.Error(), "--file: ") {
+	if _, err := read(nil, file+"-gone"); err == nil || !strings.HasPrefix(err.Error(), "--file: ") {
 		t.Errorf("a missing file is %v", err)
 	}
-	endless := io.LimitReader(zeros{}, maxValueFile+1)
-	if _, err := readValue(endless, "-"); err == nil {
-		t.Error("an endless value is accepted")
+	if _, err := read(io.LimitReader(zeros{}, maxValueFile), "-"); err != nil {
+		t.Errorf("as much as there may be: %v", err)
+	}
+	if _, err := read(io.LimitReader(zeros{}, maxValueFile+1), "-"); err == nil || err.Error() != "--file: too much" {
+		t.Errorf("an endless value is %v", err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/api"
 	"github.com/openkeyvault/openkeyvault/api/arm"
+	"github.com/openkeyvault/openkeyvault/api/graph"
 	"github.com/openkeyvault/openkeyvault/keyvault"
 	"github.com/openkeyvault/openkeyvault/management"
 )
@@ -31,9 +32,11 @@ const (
 var needs = map[string]need{
 	"SetSecret":            {"secret", "set", roleSecretsOfficer},
 	"GetSecret":            {"secret", "get", roleSecretsUser},
+	"UpdateSecret":         {"secret", "set", roleSecretsOfficer},
 	"ListSecrets":          {"secret", "list", roleSecretsUser},
 	"ListSecretVersions":   {"secret", "list", roleSecretsUser},
 	"DeleteSecret":         {"secret", "delete", roleSecretsOfficer},
+	"GetDeletedSecret":     {"secret", "get", roleSecretsUser},
 	"ListDeletedSecrets":   {"secret", "list", roleSecretsUser},
 	"RecoverDeletedSecret": {"secret", "recover", roleSecretsOfficer},
 	"PurgeDeletedSecret":   {"secret", "purge", roleSecretsOfficer},
@@ -41,9 +44,11 @@ var needs = map[string]need{
 	"RestoreSecret":        {"secret", "restore", roleSecretsOfficer},
 	"CreateKey":            {"key", "create", roleCryptoOfficer},
 	"GetKey":               {"key", "get", roleCryptoUser},
+	"UpdateKey":            {"key", "update", roleCryptoUser},
 	"ListKeys":             {"key", "list", roleCryptoUser},
 	"ListKeyVersions":      {"key", "list", roleCryptoUser},
 	"DeleteKey":            {"key", "delete", roleCryptoOfficer},
+	"GetDeletedKey":        {"key", "get", roleCryptoOfficer},
 	"ListDeletedKeys":      {"key", "list", roleCryptoUser},
 	"RecoverDeletedKey":    {"key", "recover", roleCryptoOfficer},
 	"PurgeDeletedKey":      {"key", "purge", roleCryptoOfficer},
@@ -78,12 +83,12 @@ func forbiddenHint(e *keyvault.Error, need need) string {
 		return fmt.Sprintf("this needs the role %q or one with its permissions: "+
 			"az role assignment create --role %[1]q --assignee OBJECT_ID --scope VAULT_ID", need.role)
 	case api.InnerForbiddenByPolicy, api.InnerAccessDenied:
-		return fmt.Sprintf("this needs the permission %ss/%s: az keyvault set-policy --name VAULT --object-id OBJECT_ID --%[1]s-permissions %[2]s",
-			need.noun, need.permission)
+		return fmt.Sprintf("this needs the permission %ss/%s: okv vault set-policy --name %s --object-id OBJECT_ID --add --%[1]s-permissions %[2]s",
+			need.noun, need.permission, vaultName(e))
 	case api.InnerForbiddenByFirewall, api.InnerForbiddenByConnection:
-		return "the vault's network rules do not admit this machine: az keyvault network-rule add"
+		return fmt.Sprintf("the vault's network rules do not admit this machine: okv vault network-rule add --name %s --ip-address ADDRESS", vaultName(e))
 	case api.InnerSecretDisabled, api.InnerKeyDisabled:
-		return fmt.Sprintf("enable it with az keyvault %s set-attributes --enabled true", need.noun)
+		return fmt.Sprintf("enable it with okv %s set-attributes --enabled true", need.noun)
 	}
 	return ""
 }
@@ -92,8 +97,14 @@ func forbiddenHint(e *keyvault.Error, need need) string {
 // plane.
 func managementHint(e *management.Error) string {
 	switch {
+	case e.Code == graph.CodeDenied:
+		return "this needs the role Owner at the scope /, or in Azure the directory's role Application Administrator"
+	case e.Code == graph.CodeNotFound:
+		return "okv app list shows the applications that exist"
 	case e.Code == arm.CodeResourceGroupNotFound && e.Operation == "CreateOrUpdateVault":
 		return "--create-group makes it"
+	case e.Code == arm.CodeResourceGroupNotFound && e.Operation != "ListVaultsByGroup":
+		return "okv group list shows those that exist"
 	case e.Code == arm.CodeSubscriptionNotFound, e.Code == arm.CodeInvalidSubscriptionID:
 		return "check --subscription or AZURE_SUBSCRIPTION_ID"
 	case e.Operation == "GetVault" && management.IsNotFound(e):

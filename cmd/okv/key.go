@@ -33,12 +33,14 @@ func newKey() *cobra.Command {
 		list:     listOf((*keyvault.Client).ListKeys),
 		versions: listOfName((*keyvault.Client).ListKeyVersions),
 		deleted:  listOf((*keyvault.Client).ListDeletedKeys),
+
+		showDeleted: ofName((*keyvault.Client).GetDeletedKey),
 	}
 	return newObjects(keys, `key creates, shows and deletes keys, with the flags of az keyvault key. Private
 keys never leave the vault; -o json shows the public part as a JSON Web Key.`,
 		`  okv key create --vault-name dev --name signer --kty EC --curve P-256
   okv key show --vault-name dev --name signer -o json
-  okv key list --vault-name dev`, newKeyCreate)
+  okv key list --vault-name dev`, newKeyCreate, newKeySetAttributes)
 }
 
 func newKeyCreate(g *group) *cobra.Command {
@@ -57,17 +59,13 @@ one. It is RSA of 2048 bits unless the flags say otherwise, and EC with --curve.
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&name, "name", "n", "", "`NAME` of the key")
+	g.completeObjects(cmd, g.list)
 	kty := choiceFlag(cmd, flags, "kty", "", "type of the key", "",
 		api.KeyTypeRSA, api.KeyTypeRSAHSM, api.KeyTypeEC, api.KeyTypeECHSM, api.KeyTypeOct, api.KeyTypeOctHSM)
 	flags.Int32Var(&size, "size", 0, "`BITS` of an RSA key: 2048, 3072 or 4096")
 	curve := choiceFlag(cmd, flags, "curve", "", "curve of an EC key", "",
 		api.CurveP256, api.CurveP384, api.CurveP521, api.CurveP256K)
-	ops := &choices[api.KeyOperation]{choices: []api.KeyOperation{
-		api.OperationEncrypt, api.OperationDecrypt, api.OperationSign, api.OperationVerify,
-		api.OperationWrapKey, api.OperationUnwrapKey, api.OperationImport, api.OperationExport,
-	}}
-	flags.Var(ops, "ops", "what the key may do, as many as follow: "+joined(ops.choices, ", "))
-	completeChoices(cmd, "ops", ops.choices)
+	ops := keyOpsFlag(cmd)
 	protect := choiceFlag(cmd, flags, "protection", "p", "where the key lives; hsm needs a premium vault", "",
 		protectionSoftware, protectionHSM)
 	attributes.add(cmd)
@@ -90,6 +88,25 @@ one. It is RSA of 2048 bits unless the flags say otherwise, and EC with --curve.
 		}
 		return g.write(cmd)(client.CreateKey(cmd.Context(), name, parameters))
 	}
+	return cmd
+}
+
+func keyOpsFlag(cmd *cobra.Command) *choices[api.KeyOperation] {
+	return choicesFlag(cmd, "ops", "what the key may do",
+		api.OperationEncrypt, api.OperationDecrypt, api.OperationSign, api.OperationVerify,
+		api.OperationWrapKey, api.OperationUnwrapKey, api.OperationImport, api.OperationExport)
+}
+
+func newKeySetAttributes(g *group) *cobra.Command {
+	t, change := g.newTarget(), &changeFlags{}
+	var ops *choices[api.KeyOperation]
+	cmd := g.newSetAttributes(t, change, func(cmd *cobra.Command, client *keyvault.Client) (any, error) {
+		return client.UpdateKey(cmd.Context(), t.name, t.version, api.KeyUpdateParameters{
+			KeyOps: ops.values, Attributes: change.attributes(), Tags: change.tags,
+		})
+	})
+	ops = keyOpsFlag(cmd)
+	cmd.MarkFlagsOneRequired(append(change.names(), "ops")...)
 	return cmd
 }
 

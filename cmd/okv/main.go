@@ -40,7 +40,7 @@ func run(args []string) int {
 	defer stop()
 	root := newRoot()
 	began := markBegin(root)
-	root.SetArgs(azArgs(root, args))
+	root.SetArgs(completeArgs(root, args))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
@@ -100,7 +100,7 @@ the command line is wrong, 3 if what it names does not exist.`,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDev(), newVault(), newSecret(), newKey(), newVersion())
+	root.AddCommand(newDev(), newInit(), newServe(), newOperator(), newGroups(), newVault(), newSecret(), newKey(), newApp(), newBench(), newVersion())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	exemplify(root)

@@ -21,6 +21,7 @@ type kind struct {
 
 	show            func(*keyvault.Client, context.Context, string, string) (any, error)
 	remove, recover func(*keyvault.Client, context.Context, string) (any, error)
+	showDeleted     func(*keyvault.Client, context.Context, string) (any, error)
 	purge           func(*keyvault.Client, context.Context, string) error
 	backup          func(*keyvault.Client, context.Context, string) ([]byte, error)
 	restore         func(*keyvault.Client, context.Context, []byte) (any, error)
@@ -35,15 +36,18 @@ type group struct {
 	output  *choice[format]
 }
 
-// newObjects returns the command group of a kind. create is the command that
-// makes an object.
-func newObjects(k kind, long, example string, create func(*group) *cobra.Command) *cobra.Command {
+// newObjects returns the command group of a kind. own are the commands that not
+// every kind has, or each in its own way.
+func newObjects(k kind, long, example string, own ...func(*group) *cobra.Command) *cobra.Command {
 	cmd := newGroup(k.noun, fmt.Sprintf("Use the %ss of a vault", k.noun), long+"\n\n"+addressHelp, example)
 	g := &group{kind: k}
 	g.address.add(cmd)
 	g.output = outputFlag(cmd)
-	cmd.AddCommand(create(g), g.newShow(), g.newList(), g.newListVersions(), g.newDelete(),
-		g.newListDeleted(), g.newRecover(), g.newPurge(), g.newBackup(), g.newRestore())
+	for _, newOwn := range own {
+		cmd.AddCommand(newOwn(g))
+	}
+	cmd.AddCommand(g.newShow(), g.newList(), g.newListVersions(), g.newDelete(),
+		g.newShowDeleted(), g.newListDeleted(), g.newRecover(), g.newPurge(), g.newBackup(), g.newRestore())
 	return cmd
 }
 
@@ -51,6 +55,17 @@ func newObjects(k kind, long, example string, create func(*group) *cobra.Command
 func (k *kind) collection() string { return k.noun + "s" }
 
 func (g *group) newTarget() *target { return &target{address: &g.address} }
+
+// addTarget adds the flags for an object, or a version of it.
+func (g *group) addTarget(cmd *cobra.Command, t *target, versions bool) {
+	t.add(cmd, g.noun, versions)
+	g.completeObjects(cmd, g.list)
+}
+
+func (g *group) addDeletedTarget(cmd *cobra.Command, t *target) {
+	t.add(cmd, "deleted "+g.noun, false)
+	g.completeObjects(cmd, g.deleted)
+}
 
 func (g *group) newShow() *cobra.Command {
 	t := g.newTarget()
@@ -66,7 +81,7 @@ func (g *group) newShow() *cobra.Command {
 			return g.write(cmd)(g.show(client, cmd.Context(), t.name, t.version))
 		},
 	}
-	t.add(cmd, g.noun, true)
+	g.addTarget(cmd, t, true)
 	cmd.Example = g.examples("show --vault-name dev --name NAME", "show --id https://dev.vault.azure.net/COLLECTION/NAME -o json")
 	return cmd
 }
@@ -90,7 +105,7 @@ back with okv %[1]s recover, and its name is taken.`, g.noun),
 			return g.write(cmd)(g.remove(client, cmd.Context(), t.name))
 		},
 	}
-	t.add(cmd, g.noun, false)
+	g.addTarget(cmd, t, false)
 	cmd.Example = g.examples("delete --vault-name dev --name NAME")
 	return cmd
 }
@@ -109,7 +124,7 @@ func (g *group) newRecover() *cobra.Command {
 			return g.write(cmd)(g.recover(client, cmd.Context(), t.name))
 		},
 	}
-	t.add(cmd, "deleted "+g.noun, false)
+	g.addDeletedTarget(cmd, t)
 	cmd.Example = g.examples("recover --vault-name dev --name NAME")
 	return cmd
 }
@@ -128,7 +143,7 @@ func (g *group) newPurge() *cobra.Command {
 			return g.purge(client, cmd.Context(), t.name)
 		},
 	}
-	t.add(cmd, "deleted "+g.noun, false)
+	g.addDeletedTarget(cmd, t)
 	cmd.Example = g.examples("purge --vault-name dev --name NAME")
 	return cmd
 }
@@ -174,8 +189,27 @@ func (g *group) newListVersions() *cobra.Command {
 			return g.writeList(cmd.OutOrStdout(), objects, versionColumns)
 		},
 	}
-	t.add(cmd, g.noun, false)
+	g.addTarget(cmd, t, false)
 	cmd.Example = g.examples("list-versions --vault-name dev --name NAME")
+	return cmd
+}
+
+func (g *group) newShowDeleted() *cobra.Command {
+	t := g.newTarget()
+	cmd := &cobra.Command{
+		Use:   "show-deleted",
+		Short: fmt.Sprintf("Show a deleted %s, and until when it can be recovered", g.noun),
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := g.client(cmd, t, "deleted"+g.collection())
+			if err != nil {
+				return err
+			}
+			return g.write(cmd)(g.showDeleted(client, cmd.Context(), t.name))
+		},
+	}
+	g.addDeletedTarget(cmd, t)
+	cmd.Example = g.examples("show-deleted --vault-name dev --name NAME")
 	return cmd
 }
 

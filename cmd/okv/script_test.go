@@ -36,6 +36,7 @@ func hold() {
 //	dev [FLAGS]           the rest of the script runs inside okv dev FLAGS
 //	status N COMMAND      run COMMAND, which must end with the exit status N
 //	json PATH [VALUE]     the JSON in standard output has, at PATH, VALUE
+//	jsonenv NAME PATH     set the variable to what is there at PATH
 //	versionenv NAME       set the variable to the version in the id there
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -43,7 +44,7 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"dev": scriptDev, "status": scriptStatus, "json": scriptJSON, "versionenv": scriptVersion,
+			"dev": scriptDev, "status": scriptStatus, "json": scriptJSON, "jsonenv": scriptJSONEnv, "versionenv": scriptVersion,
 		},
 	})
 }
@@ -115,6 +116,19 @@ func scriptJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if holds == neg {
 		ts.Fatalf("%s is %v (found: %v)", args[0], got, found)
 	}
+}
+
+func scriptJSONEnv(ts *testscript.TestScript, neg bool, args []string) {
+	var value any
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: jsonenv NAME PATH")
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &value))
+	got, found := at(value, args[1])
+	if !found {
+		ts.Fatalf("there is no %s", args[1])
+	}
+	ts.Setenv(args[0], fmt.Sprint(got))
 }
 
 func scriptVersion(ts *testscript.TestScript, neg bool, args []string) {

@@ -21,6 +21,7 @@ type address struct{ url, name string }
 func (a *address) add(group *cobra.Command) {
 	group.PersistentFlags().StringVar(&a.name, "vault-name", "", "`NAME` of the vault")
 	group.PersistentFlags().StringVar(&a.url, "vault-url", "", "`URL` of the vault")
+	completeNames(group, "vault-name", vaultNames(func() string { return "" }))
 }
 
 // resolve returns the URL of the vault.

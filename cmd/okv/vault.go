@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"strconv"
 	"strings"
 
@@ -16,40 +14,27 @@ import (
 )
 
 // vaults are the flags of the command group for vaults.
-type vaults struct {
-	subscription string
-	output       *choice[format]
-}
+type vaults struct{ subscribed }
 
 func newVault() *cobra.Command {
-	cmd := newGroup("vault", "Create, show, list and delete vaults",
-		`vault creates, shows, lists and deletes vaults, with the flags of az keyvault. It
+	cmd := newGroup("vault", "Create, show, change and delete vaults",
+		`vault creates, shows, changes and deletes vaults, with the flags of az keyvault. It
 works in the subscription of --subscription, else of AZURE_SUBSCRIPTION_ID, which
 okv dev sets.`,
 		`  okv vault create --name orders --resource-group web --create-group --location westeurope
   okv vault list
   okv vault show --name orders -o json`)
 	v := &vaults{}
-	cmd.PersistentFlags().StringVar(&v.subscription, "subscription", "", "`ID` of the subscription (default AZURE_SUBSCRIPTION_ID)")
-	v.output = outputFlag(cmd)
-	cmd.AddCommand(v.newCreate(), v.newShow(), v.newList(), v.newDelete(), v.newListDeleted(), v.newRecover(), v.newPurge())
+	v.add(cmd)
+	cmd.AddCommand(v.newCreate(), v.newShow(), v.newList(), v.newUpdate(), v.newSetPolicy(), v.newDeletePolicy(), v.newNetworkRule(),
+		v.newCheckName(), v.newDelete(), v.newListDeleted(), v.newShowDeleted(), v.newRecover(), v.newPurge())
 	return cmd
 }
 
-// client returns the client of the subscription that the flags name.
-func (v *vaults) client(cmd *cobra.Command) (*connection, *management.Client, error) {
-	if v.subscription == "" {
-		v.subscription = os.Getenv("AZURE_SUBSCRIPTION_ID")
-	}
-	if v.subscription == "" {
-		return nil, nil, usageError{cmd, errors.New("which subscription? Give --subscription, or set AZURE_SUBSCRIPTION_ID")}
-	}
-	c, err := connect()
-	if err != nil {
-		return nil, nil, err
-	}
-	client, err := c.manager(v.subscription)
-	return c, client, err
+// completeVault completes the flags for a vault.
+func (v *vaults) completeVault(cmd *cobra.Command) {
+	completeNames(cmd, "name", vaultNames(v.id))
+	completeNames(cmd, "resource-group", groupNames(v.id))
 }
 
 func nameFlag(cmd *cobra.Command, name *string) {
@@ -83,6 +68,7 @@ func (v *vaults) newShow() *cobra.Command {
 	}
 	nameFlag(cmd, &name)
 	groupFlag(cmd, &group, "resource `GROUP` of the vault, searched unless given")
+	v.completeVault(cmd)
 	return cmd
 }
 
@@ -109,6 +95,7 @@ func (v *vaults) newList() *cobra.Command {
 		},
 	}
 	groupFlag(cmd, &group, "list those of this resource `GROUP`")
+	completeNames(cmd, "resource-group", groupNames(v.id))
 	return cmd
 }
 
@@ -136,82 +123,41 @@ brought back with okv vault recover, and its name is taken.`,
 	}
 	nameFlag(cmd, &name)
 	groupFlag(cmd, &group, "resource `GROUP` of the vault, searched unless given")
+	v.completeVault(cmd)
 	return cmd
 }
 
-func (v *vaults) newListDeleted() *cobra.Command {
-	return &cobra.Command{
-		Use:     "list-deleted",
-		Short:   "List the deleted vaults of the subscription",
-		Example: `  okv vault list-deleted`,
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, client, err := v.client(cmd)
-			if err != nil {
-				return err
-			}
-			return writeVaults(cmd, v.output.value, client.ListDeletedVaults(cmd.Context()), func(vault *arm.DeletedVault) resource {
-				p := deletedProperties(vault)
-				return resource{vault, p.VaultID, []string{
-					vault.Name, p.Location, groupOf(p.VaultID), formatInstant(p.DeletionDate), formatInstant(p.ScheduledPurgeDate),
-				}}
-			}, "NAME", "LOCATION", "RESOURCE GROUP", "DELETED", "PURGE DUE")
-		},
-	}
-}
-
-func (v *vaults) newRecover() *cobra.Command {
+func (v *vaults) newCheckName() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
-		Use:     "recover",
-		Short:   "Bring a deleted vault back with all that it held",
-		Example: `  okv vault recover --name orders`,
+		Use:   "check-name",
+		Short: "Say whether a new vault could have a name",
+		Long: `check-name says whether a new vault could have a name, and if not why. That it
+could not is an answer, too, with the exit status 0.`,
+		Example: `  okv vault check-name --name orders`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, client, err := v.client(cmd)
 			if err != nil {
 				return err
 			}
-			deleted, err := findDeleted(cmd.Context(), client, name)
+			check, err := client.CheckNameAvailability(cmd.Context(), name)
 			if err != nil {
 				return err
 			}
-			subscription, err := client.GetSubscription(cmd.Context())
-			if err != nil {
-				return err
+			if v.output.value == formatJSON {
+				return writeJSON(cmd.OutOrStdout(), check)
 			}
-			p := deletedProperties(deleted)
-			vault, err := client.RecoverDeletedVault(cmd.Context(), groupOf(p.VaultID), deleted.Name, p.Location, subscription.TenantID)
-			if err != nil {
-				return err
-			}
-			return v.write(cmd, vault)
+			return writeFields(cmd.OutOrStdout(), []field{
+				{"Name", name},
+				{"Available", formatBool(&check.NameAvailable)},
+				{"Reason", check.Reason},
+				{"Message", check.Message},
+			})
 		},
 	}
 	nameFlag(cmd, &name)
-	return cmd
-}
-
-func (v *vaults) newPurge() *cobra.Command {
-	var name string
-	cmd := &cobra.Command{
-		Use:     "purge",
-		Short:   "Destroy a deleted vault and all that it held for good",
-		Example: `  okv vault purge --name orders`,
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, client, err := v.client(cmd)
-			if err != nil {
-				return err
-			}
-			deleted, err := findDeleted(cmd.Context(), client, name)
-			if err != nil {
-				return err
-			}
-			return client.PurgeDeletedVault(cmd.Context(), deletedProperties(deleted).Location, deleted.Name)
-		},
-	}
-	nameFlag(cmd, &name)
+	noFiles(cmd, "name")
 	return cmd
 }
 
@@ -231,19 +177,6 @@ func find(ctx context.Context, client *management.Client, group, name string) (*
 	}
 	return nil, notFoundError(fmt.Sprintf("there is no vault %s in the subscription %s; "+
 		"okv vault list shows those that exist, okv vault list-deleted those that are deleted", name, client.SubscriptionID()))
-}
-
-func findDeleted(ctx context.Context, client *management.Client, name string) (*arm.DeletedVault, error) {
-	for vault, err := range client.ListDeletedVaults(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		if strings.EqualFold(vault.Name, name) {
-			return &vault, nil
-		}
-	}
-	return nil, notFoundError(fmt.Sprintf("there is no deleted vault %s in the subscription %s; okv vault list-deleted shows those that there are",
-		name, client.SubscriptionID()))
 }
 
 // write describes a vault.
@@ -275,10 +208,6 @@ func vaultFields(vault *arm.Vault) []field {
 	if p.SoftDeleteRetentionInDays != nil {
 		retention = strconv.Itoa(int(*p.SoftDeleteRetentionInDays)) + " days"
 	}
-	purgeProtection := "no"
-	if p.EnablePurgeProtection != nil && *p.EnablePurgeProtection {
-		purgeProtection = "yes"
-	}
 	return []field{
 		{"Name", vault.Name},
 		{"URI", p.VaultURI},
@@ -289,10 +218,32 @@ func vaultFields(vault *arm.Vault) []field {
 		{"SKU", sku},
 		{"Access by", access},
 		{"Retention", retention},
-		{"Purge protection", purgeProtection},
+		{"Purge protection", formatYes(p.EnablePurgeProtection)},
+		{"Network", networkOfVault(p)},
 		{"State", p.ProvisioningState},
 		{"Tags", formatTags(vault.Tags)},
 	}
+}
+
+// formatYes is formatBool for what is no unless it is said.
+func formatYes(b *bool) string {
+	if b == nil {
+		return "no"
+	}
+	return formatBool(b)
+}
+
+// networkOfVault says who is kept out by the place that he calls from, or nothing
+// if nobody is.
+func networkOfVault(p *arm.VaultProperties) string {
+	rules := networkOf(p.NetworkACLs)
+	switch {
+	case p.PublicNetworkAccess != nil && strings.EqualFold(*p.PublicNetworkAccess, arm.PublicAccessDisabled):
+		return "private endpoints only"
+	case strings.EqualFold(rules.DefaultAction, arm.ActionDeny):
+		return fmt.Sprintf("rules only (%d)", len(rules.IPRules)+len(rules.VirtualNetworkRules))
+	}
+	return ""
 }
 
 // resource is a vault in a list: itself, its resource id, and its row.
@@ -339,11 +290,4 @@ func uriOf(vault *arm.Vault) string {
 		return ""
 	}
 	return vault.Properties.VaultURI
-}
-
-func deletedProperties(vault *arm.DeletedVault) *arm.DeletedVaultProperties {
-	if vault.Properties == nil {
-		return &arm.DeletedVaultProperties{}
-	}
-	return vault.Properties
 }

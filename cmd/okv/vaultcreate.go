@@ -19,6 +19,7 @@ type newVaultOptions struct {
 	rbac, noSelfPerms     bool
 	retentionDays         int32
 	purgeProtection       bool
+	properties            propertyFlags
 	tags                  tags
 }
 
@@ -61,7 +62,10 @@ which gives the caller all permissions but to purge.`,
 	flags.BoolVar(&o.noSelfPerms, "no-self-perms", false, "with access policies, begin with none")
 	flags.Int32Var(&o.retentionDays, "retention-days", 90, "`DAYS` for which deleted objects can be recovered, 7 to 90")
 	flags.BoolVar(&o.purgeProtection, "enable-purge-protection", false, "forbid purging for good; this cannot be taken back")
+	o.properties.add(cmd)
 	tagsFlag(cmd, &o.tags)
+	completeNames(cmd, "resource-group", groupNames(v.id))
+	noFiles(cmd, "name", "location")
 	return cmd
 }
 
@@ -113,6 +117,7 @@ func (o *newVaultOptions) parameters(ctx context.Context, c *connection, client 
 	parameters.Tags = o.tags
 	parameters.Properties.SKU.Name = o.sku.value
 	parameters.Properties.SoftDeleteRetentionInDays = &o.retentionDays
+	o.properties.apply(parameters.Properties, nil)
 	if o.purgeProtection {
 		parameters.Properties.EnablePurgeProtection = &o.purgeProtection
 	}
@@ -125,12 +130,12 @@ func (o *newVaultOptions) selfPolicies(ctx context.Context, c *connection, tenan
 	if o.noSelfPerms {
 		return nil, nil
 	}
-	objectID, err := c.objectID(ctx)
+	own, err := c.identity(ctx)
 	if err != nil {
 		if !errors.As(err, new(credentialError)) {
 			err = fmt.Errorf("%w: --no-self-perms makes the vault without a policy for you", err)
 		}
 		return nil, err
 	}
-	return []arm.AccessPolicyEntry{{TenantID: tenantID, ObjectID: objectID, Permissions: management.AllPermissions()}}, nil
+	return []arm.AccessPolicyEntry{{TenantID: tenantID, ObjectID: own.OID, Permissions: management.AllPermissions()}}, nil
 }

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openkeyvault/openkeyvault/internal/server"
+)
+
+func newOperator() *cobra.Command {
+	cmd := newGroup("operator", "Work on an installation that is stopped",
+		`operator has what the operator of an installation does to its data directory, while
+no okv serve uses it.`,
+		`  okv operator recover --config /etc/okv/okv.toml --recovery-key /media/usb/okv-recovery.key`)
+	cmd.AddCommand(newRecoverRoot(), newReplaceRecoveryKey())
+	return cmd
+}
+
+func newRecoverRoot() *cobra.Command {
+	var f configFlags
+	var recoveryKey string
+	cmd := &cobra.Command{
+		Use:   "recover --config FILE --recovery-key FILE",
+		Short: "Make a new root key with the recovery key",
+		Long: `recover opens the records with the recovery key and makes a new root key: the file
+of the configured root key, which must not exist, or a passphrase, which is the new
+one. The recovery key stays good; the root key before it opens nothing any more.
+
+It is for a root key that is lost, and for one that is to be replaced: then give the
+new one with --root-key, and put it into the configuration.
+
+The server must be stopped. A recover that was interrupted can be run again.`,
+		Example: `  okv operator recover --config okv.toml --recovery-key okv-recovery.key
+  okv operator recover --config okv.toml --recovery-key - --root-key file:/etc/okv/root2.key`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := f.load()
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+			defer stop()
+			asker := newAsker(ctx, cmd)
+			recovery, err := asker.recoveryKey(recoveryKey)
+			if err != nil {
+				return err
+			}
+			data := server.Data(cfg)
+			data.OpenRoot = asker.newRoot
+			dropped, err := server.Recover(ctx, data, recovery, operatorLogger(cmd))
+			if err != nil {
+				return err
+			}
+			fields := []field{{"root key", data.Root}, {"recovery key", recovery.URI() + ", as before"}}
+			for _, uri := range dropped {
+				fields = append(fields, field{"no longer good", uri})
+			}
+			return writeFields(cmd.OutOrStdout(), fields)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&recoveryKey, "recovery-key", "", "the `FILE` of the recovery key, or - to type it in")
+	mustExist(cmd.MarkFlagRequired("recovery-key"))
+	return cmd
+}
+
+func newReplaceRecoveryKey() *cobra.Command {
+	var f configFlags
+	var file string
+	cmd := &cobra.Command{
+		Use:   "new-recovery-key --config FILE",
+		Short: "Replace the recovery key, with the root key",
+		Long: `new-recovery-key opens the records with the root key and makes a new recovery key,
+which is written to a file, or printed, once. The one before it opens nothing any
+more. It is for a recovery key that is lost, or that somebody may have seen.
+
+The server must be stopped.`,
+		Example: "  okv operator new-recovery-key --config okv.toml --recovery-key okv-recovery2.key",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := f.load()
+			if err != nil {
+				return err
+			}
+			if file != "" {
+				if file, err = filepath.Abs(file); err != nil {
+					return err
+				}
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+			defer stop()
+			data := server.Data(cfg)
+			data.OpenRoot = newAsker(ctx, cmd).openRoot
+			uri, text, err := server.ReplaceRecoveryKey(ctx, data, file, operatorLogger(cmd))
+			if err != nil {
+				return err
+			}
+			shown := file
+			if file == "" {
+				shown = lastLine(string(text.Reveal()))
+			}
+			err = writeFields(cmd.OutOrStdout(), []field{{"recovery key", shown}, {"its id", uri}})
+			if err != nil && file == "" {
+				err = errors.Join(err, fmt.Errorf("the recovery key was not shown: run this again"))
+			}
+			return err
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&file, "recovery-key", "", "write the recovery key to this `FILE`, which must not exist")
+	return cmd
+}
+
+func operatorLogger(cmd *cobra.Command) *slog.Logger {
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
