@@ -14,6 +14,8 @@ var documents = []reflect.Type{
 	reflect.TypeFor[DeletedSecretListResult](), reflect.TypeFor[SecretSetParameters](), reflect.TypeFor[SecretUpdateParameters](),
 	reflect.TypeFor[KeyBundle](), reflect.TypeFor[DeletedKeyBundle](), reflect.TypeFor[KeyListResult](),
 	reflect.TypeFor[DeletedKeyListResult](), reflect.TypeFor[KeyCreateParameters](), reflect.TypeFor[KeyUpdateParameters](),
+	reflect.TypeFor[KeyOperationParameters](), reflect.TypeFor[KeySignParameters](), reflect.TypeFor[KeyVerifyParameters](),
+	reflect.TypeFor[KeyOperationResult](), reflect.TypeFor[KeyRotationPolicy](), reflect.TypeFor[KeyReleaseParameters](),
 	reflect.TypeFor[JSONWebKey](), reflect.TypeFor[BackupBlob](), reflect.TypeFor[ErrorResponse](),
 }
 
@@ -27,6 +29,9 @@ func FuzzDecode(f *testing.F) {
 		`{"kty":"EC","crv":"P-256","x":"-_8","y":"AA==","key_size":2048,"key_hsm":"AA"}`,
 		`{"recoveryId":"r","deletedDate":1,"scheduledPurgeDate":2,"kid":"k","managed":true}`,
 		`{"error":{"code":"c","message":"m\r\n","innererror":{"code":"i","innererror":{"code":"j"}}}}`,
+		`{"alg":"A256GCM","value":"AA","iv":"AA","aad":"AA","tag":"AA","digest":"AA","external_mu":"AA","context":"AA"}`,
+		`{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P30D"},"action":{"type":"rotate"}}],"attributes":{"expiryTime":"P90D","created":1}}`,
+		`{"target":"a.b.c","nonce":"n","enc":"RSA_AES_KEY_WRAP_256","kty":"AKP","pub":"AA","priv":"AA"}`,
 		`{"exp":1e3}`, `{"tags":{"\ud800":"\u0000"}}`,
 	} {
 		f.Add([]byte(seed))

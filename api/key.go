@@ -17,6 +17,8 @@ const (
 	KeyTypeECHSM  KeyType = "EC-HSM"
 	KeyTypeOct    KeyType = "oct"
 	KeyTypeOctHSM KeyType = "oct-HSM"
+	KeyTypeAKP    KeyType = "AKP"
+	KeyTypeAKPHSM KeyType = "AKP-HSM"
 )
 
 // Curve is the crv member of an elliptic-curve key.
@@ -67,6 +69,11 @@ type JSONWebKey struct {
 	X   Base64URL `json:"x,omitempty"`
 	Y   Base64URL `json:"y,omitempty"`
 
+	// Alg and Pub are the algorithm and the public part of an AKP key. The
+	// preview versions have them.
+	Alg Algorithm `json:"alg,omitempty"`
+	Pub Base64URL `json:"pub,omitempty"`
+
 	// D is the private exponent of an RSA key or the private scalar of an
 	// elliptic-curve key. It and all that follow appear in imports only.
 	D  Base64URL `json:"d,omitempty"`
@@ -77,6 +84,8 @@ type JSONWebKey struct {
 	Q  Base64URL `json:"q,omitempty"`
 	// K is a symmetric key.
 	K Base64URL `json:"k,omitempty"`
+	// Priv is the seed of an AKP key.
+	Priv Base64URL `json:"priv,omitempty"`
 	// KeyHSM is a key wrapped for transfer into an HSM.
 	KeyHSM Base64URL `json:"key_hsm,omitempty"`
 }
@@ -135,7 +144,9 @@ type KeyCreateParameters struct {
 	Attributes *Attributes       `json:"attributes,omitempty"`
 	Tags       map[string]string `json:"tags,omitzero"`
 	// Crv is the curve of an elliptic-curve key; P-256 is the default.
-	Crv           Curve          `json:"crv,omitempty"`
+	Crv Curve `json:"crv,omitempty"`
+	// Alg is the algorithm of an AKP key.
+	Alg           Algorithm      `json:"alg,omitempty"`
 	ReleasePolicy *ReleasePolicy `json:"release_policy,omitempty"`
 }
 
@@ -165,7 +176,7 @@ type KeyUpdateParameters struct {
 // Public returns a copy of k without private members. The copy shares the
 // public members' memory with k.
 func (k JSONWebKey) Public() JSONWebKey {
-	return JSONWebKey{KID: k.KID, Kty: k.Kty, KeyOps: k.KeyOps, N: k.N, E: k.E, Crv: k.Crv, X: k.X, Y: k.Y}
+	return JSONWebKey{KID: k.KID, Kty: k.Kty, KeyOps: k.KeyOps, N: k.N, E: k.E, Crv: k.Crv, X: k.X, Y: k.Y, Alg: k.Alg, Pub: k.Pub}
 }
 
 // String returns the public members as JSON.
