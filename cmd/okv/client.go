@@ -24,40 +24,42 @@ import (
 	"github.com/openkeyvault/openkeyvault/management"
 )
 
-const (
-	// vaultSuffix follows the name of a vault in its host.
-	vaultSuffix = ".vault.azure.net"
-	// managementScope is that of tokens for the management plane, as azcore
-	// asks for it.
-	managementScope = "https://management.core.windows.net//.default"
-
-	answerTimeout = time.Minute
-)
+const answerTimeout = time.Minute
 
 // connection is what the clients of one run share.
 type connection struct {
+	cloud   *cloudConfig
 	options azcore.ClientOptions
 	cred    azcore.TokenCredential
 }
 
 // connect prepares clients with the credential that the environment holds. It
-// sends nothing.
+// asks for nothing but the cloud, if that is not Azure's.
 func connect() (*connection, error) {
+	cloud, err := findCloud()
+	if err != nil {
+		return nil, err
+	}
 	roots, err := loadRoots(os.Getenv("SSL_CERT_FILE"))
 	if err != nil {
 		return nil, err
 	}
 	network := newNetwork(roots)
 	options := azcore.ClientOptions{
+		Cloud:     cloud.configuration,
 		Transport: &http.Client{Transport: network},
 		Retry:     policy.RetryOptions{ShouldRetry: shouldRetry, RetryDelay: 500 * time.Millisecond},
 		Telemetry: policy.TelemetryOptions{ApplicationID: "okv"},
 	}
-	cred, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: options})
+	cred, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
+		ClientOptions: options,
+		// Else Microsoft would be asked whether it knows the cloud.
+		DisableInstanceDiscovery: cloud.private,
+	})
 	if err != nil {
 		return nil, err // a variable of its own has a value that it does not know
 	}
-	return &connection{options: options, cred: credential{cred, network}}, nil
+	return &connection{cloud: cloud, options: options, cred: credential{cred, network}}, nil
 }
 
 func (c *connection) vault(address string) (*keyvault.Client, error) {
@@ -88,7 +90,7 @@ func (c *claims) clientID() string {
 // identity returns what the service that issues tokens says about the caller: an
 // object id, at least.
 func (c *connection) identity(ctx context.Context) (*claims, error) {
-	token, err := c.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{managementScope}})
+	token, err := c.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{c.cloud.scope}})
 	if err != nil {
 		return nil, err
 	}

@@ -99,7 +99,7 @@ func TestIdentity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := &connection{cred: fakeCredential(tc.token)}
+			c := &connection{cloud: publicCloud, cred: fakeCredential(tc.token)}
 			got, err := c.identity(t.Context())
 			if err != nil {
 				if tc.object != "" || strings.Contains(err.Error(), tc.token) {
@@ -117,7 +117,7 @@ func TestIdentity(t *testing.T) {
 type fakeCredential string
 
 func (c fakeCredential) GetToken(_ context.Context, options policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if len(options.Scopes) != 1 || options.Scopes[0] != managementScope {
+	if len(options.Scopes) != 1 || options.Scopes[0] != publicCloud.scope {
 		return azcore.AccessToken{}, errors.New("another scope")
 	}
 	return azcore.AccessToken{Token: string(c)}, nil

@@ -179,7 +179,7 @@ func networkHint(err error) string {
 // that a hint suggests.
 func vaultFlags(err error) string {
 	host := requestHost(err)
-	switch name, ok := strings.CutSuffix(host, vaultSuffix); {
+	switch name, ok := strings.CutSuffix(host, suffixOfVaults()); {
 	case host == "":
 		return "--vault-name NAME"
 	case ok:
@@ -190,7 +190,7 @@ func vaultFlags(err error) string {
 
 // vaultName returns the name of the vault that refused, or a word for it.
 func vaultName(err error) string {
-	if name, ok := strings.CutSuffix(requestHost(err), vaultSuffix); ok {
+	if name, ok := strings.CutSuffix(requestHost(err), suffixOfVaults()); ok {
 		return name
 	}
 	return "VAULT"

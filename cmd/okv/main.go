@@ -89,6 +89,8 @@ func newRoot() *cobra.Command {
 okv dev starts a throw-away vault and runs a program against it. The other
 commands use a vault, this one or Azure's, with the flags of az keyvault.
 
+` + cloudHelp + `
+
 The exit status is 0, or 1 if the service refused or could not be reached, 2 if
 the command line is wrong, 3 if what it names does not exist.`,
 		Example: `  okv dev -- sh

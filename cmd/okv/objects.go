@@ -236,6 +236,9 @@ func (g *group) newListDeleted() *cobra.Command {
 
 // client returns the client of the vault that the flags name.
 func (g *group) client(cmd *cobra.Command, t *target, collection string) (*keyvault.Client, error) {
+	if _, err := findCloud(); err != nil {
+		return nil, err
+	}
 	vaultURL, err := t.resolve(collection)
 	if err != nil {
 		return nil, usageError{cmd, err}

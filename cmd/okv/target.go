@@ -12,8 +12,9 @@ import (
 )
 
 // addressHelp says how the commands for what is in a vault find it.
-const addressHelp = `The vault is the one of --vault-url, else https://NAME` + vaultSuffix + ` for the NAME
-of --vault-name, else the one of AZURE_KEYVAULT_URL, which okv dev sets.`
+const addressHelp = `The vault is the one of --vault-url, else https://NAME.vault.azure.net for the NAME
+of --vault-name, else the one of AZURE_KEYVAULT_URL, which okv dev sets. With
+OKV_CLOUD=management.example.com, vaults and all else are those of that cloud.`
 
 // address is which vault the flags of a command group name.
 type address struct{ url, name string }
@@ -34,7 +35,11 @@ func (a *address) resolve() (string, error) {
 		if strings.Trim(a.name, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") != "" {
 			return "", errors.New("--vault-name has letters, digits and hyphens only; --vault-url takes a whole address")
 		}
-		return "https://" + a.name + vaultSuffix, nil
+		c, err := findCloud()
+		if err != nil {
+			return "", err
+		}
+		return "https://" + a.name + c.vaultSuffix, nil
 	case fromEnvironment != "":
 		return fromEnvironment, nil
 	}

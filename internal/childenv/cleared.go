@@ -34,6 +34,7 @@ var clearedNames = []string{
 	"ARM_METADATA_HOST",
 	"ARM_METADATA_HOSTNAME",
 	"ARM_METADATA_URL",
+	"OKV_CLOUD",
 
 	// Which credential, in the order in which clients try them.
 	"AZURE_TOKEN_CREDENTIALS",

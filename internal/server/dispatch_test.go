@@ -89,7 +89,7 @@ func TestMisdirected(t *testing.T) {
 			r.Header.Set("Forwarded", "host=unit.vault.azure.net")
 		})
 		a.refused(http.StatusMisdirectedRequest, "MisdirectedRequest", "",
-			"This service does not answer for the host of the request. Use a host name of its host table, or start it with --domain.")
+			"This service does not answer for the host of the request. Use a host name of its host table, or add its domain to the configuration.")
 		if planeOf(a) != "none" {
 			t.Errorf("%s: answered by the %s plane", host, planeOf(a))
 		}

@@ -31,7 +31,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	site, ok := s.cfg.Hosts.Lookup(r.Host)
 	if !ok {
 		refuse(w, http.StatusMisdirectedRequest, "MisdirectedRequest",
-			"This service does not answer for the host of the request. Use a host name of its host table, or start it with --domain.")
+			"This service does not answer for the host of the request. Use a host name of its host table, or add its domain to the configuration.")
 		return
 	}
 	r = r.WithContext(httpx.WithSite(r.Context(), site))
