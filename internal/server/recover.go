@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
+	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 	"github.com/openkeyvault/openkeyvault/internal/secret"
 	"github.com/openkeyvault/openkeyvault/internal/store"
@@ -31,6 +33,9 @@ func Recover(ctx context.Context, cfg DataConfig, recovery seal.Root, logger *sl
 		root, place, err := newRoot(cfg)
 		if err != nil {
 			return err
+		}
+		if err := noteOperator(ctx, s, k, "RootKeyRecover", logger); err != nil {
+			return errors.Join(err, place(false))
 		}
 		before := k.Roots()
 		if err := k.Rewrap(ctx, s, root, recovery); err != nil {
@@ -97,12 +102,29 @@ func ReplaceRecoveryKey(ctx context.Context, cfg DataConfig, file string, logger
 			return err
 		}
 		uri = recovery.URI()
+		if err := noteOperator(ctx, s, k, "RecoveryKeyReplace", logger); err != nil {
+			return errors.Join(err, place(false))
+		}
 		if err := k.Rewrap(ctx, s, root, recovery); err != nil {
 			return errors.Join(err, place(false))
 		}
 		return place(true)
 	})
 	return uri, text, err
+}
+
+// noteOperator puts a record into the audit log of the next server, before the
+// keys change. The caller is nobody the service knows: who holds the machine.
+func noteOperator(ctx context.Context, s store.Store, k *seal.Keyring, operation string, logger *slog.Logger) error {
+	log := audit.New(audit.Config{Store: s, Sealer: k.System(), Sink: audit.Discard{}, Now: time.Now, Logger: logger})
+	entry, err := log.Prepare(audit.Record{Operation: operation})
+	if err != nil {
+		return err
+	}
+	return s.Update(ctx, func(tx store.Tx) error {
+		log.Append(tx, entry)
+		return nil
+	})
 }
 
 // onKeyring calls fn with the store of an installation.

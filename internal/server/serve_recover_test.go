@@ -32,6 +32,16 @@ func (s *site) wantKept() {
 	r.stop()
 }
 
+// audited counts the records of an operation in the audit log's file.
+func (s *site) audited(operation string) int {
+	s.t.Helper()
+	log, err := os.ReadFile(s.cfg.AuditFile)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.Count(string(log), `"operation":"`+operation+`"`)
+}
+
 func TestRecover(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -53,6 +63,9 @@ func TestRecover(t *testing.T) {
 			t.Errorf("dropped %v", dropped)
 		}
 		s.wantKept()
+	}
+	if got := s.audited("RootKeyRecover"); got != 2 {
+		t.Errorf("%d records of a recovery", got)
 	}
 	// The root key before opens nothing any more.
 	if err := os.Rename(s.path("lost.key"), lost); err != nil {
@@ -168,6 +181,9 @@ func TestReplaceRecoveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantKept()
+	if got := s.audited("RecoveryKeyReplace"); got != 2 {
+		t.Errorf("%d records of replacing the recovery key", got)
+	}
 	if err := os.Remove(s.path("root.key")); err != nil {
 		t.Fatal(err)
 	}
