@@ -43,7 +43,7 @@ management = service_principal()
 ResourceManagementClient(management, SUBSCRIPTION).resource_groups.create_or_update(GROUP, {'location': 'eastus'})
 saw('group')
 vaults = KeyVaultManagementClient(management, SUBSCRIPTION).vaults
-created = vaults.create_or_update(GROUP, NAME, {
+PARAMETERS = {
     'location': 'eastus',
     'properties': {
         'sku': {'name': 'standard'},
@@ -54,9 +54,15 @@ created = vaults.create_or_update(GROUP, NAME, {
             'permissions': {'keys': ['all'], 'secrets': ['all']},
         }],
     },
-})
-if hasattr(created, 'result'):
-    created = created.result()
+}
+
+
+def create_vault(name):
+    created = vaults.create_or_update(GROUP, name, PARAMETERS)
+    return created.result() if hasattr(created, 'result') else created
+
+
+created = create_vault(NAME)
 assert created.properties.vault_uri.rstrip('/') == VAULT, created.properties.vault_uri
 assert NAME in [v.name for v in vaults.list()]
 assert NAME in [v.name for v in vaults.list_by_resource_group(GROUP)]
@@ -94,6 +100,36 @@ assert [s.id.rsplit('/', 1)[1] for s in client.get_deleted_secrets(VAULT)] == ['
 client.recover_deleted_secret(VAULT, 'password')
 assert client.get_secret(VAULT, 'password', '').value == 's\u00e9cond'
 saw('recovery')
+
+create_vault(NAME + '-copy')
+COPY = 'https://%s-copy.vault.azure.net' % NAME
+secret_backup = client.backup_secret(VAULT, 'password').value
+key_backup = client.backup_key(VAULT, 'signer').value
+restored = client.restore_secret(COPY, secret_backup)
+assert restored.id.startswith(COPY + '/secrets/'), restored.id
+assert client.get_secret(COPY, 'password', '').value == 's\u00e9cond'
+versions = [sorted(v.id.rsplit('/', 1)[1] for v in client.get_secret_versions(vault, 'password')) for vault in (VAULT, COPY)]
+assert len(versions[0]) == 2 and versions[0] == versions[1], versions
+assert client.restore_key(COPY, key_backup).key.n == key.key.n
+
+
+def not_restored(status, code, restore, blob):
+    try:
+        restore(COPY, blob)
+    except KeyVaultErrorException as e:
+        assert e.response.status_code == status and e.message.startswith('(%s)' % code), e.message
+        return
+    raise SystemExit('a bad backup was restored')
+
+
+not_restored(409, 'Conflict', client.restore_secret, secret_backup)
+client.delete_secret(COPY, 'password')
+not_restored(400, 'BadParameter', client.restore_secret, key_backup)
+not_restored(400, 'BadParameter', client.restore_key, secret_backup)
+not_restored(400, 'BadParameter', client.restore_secret, secret_backup[:-40])
+not_restored(400, 'BadParameter', client.restore_secret, secret_backup[:200] + bytes([secret_backup[200] ^ 1]) + secret_backup[201:])
+not_restored(400, 'BadParameter', client.restore_secret, b'something else')
+saw('backup')
 
 vaults.delete(GROUP, NAME)
 assert NAME not in [v.name for v in vaults.list()]

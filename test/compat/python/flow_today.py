@@ -103,6 +103,31 @@ for name in (FIRST, SECOND):
     assert list(keys.list_deleted_keys()) == []
     saw('life of a key of ' + name)
 
+first, second = ('https://%s.vault.azure.net' % name for name in (FIRST, SECOND))
+here, there = SecretClient(first, credential), SecretClient(second, credential)
+here.set_secret('moved', 'one')
+here.set_secret('moved', 'two', tags={'kept': 'yes'})
+blob = here.backup_secret('moved')
+back = there.restore_secret_backup(blob)
+assert back.vault_url == second and back.tags == {'kept': 'yes'}, back
+assert there.get_secret('moved').value == 'two'
+assert {v.version for v in there.list_properties_of_secret_versions('moved')} == {v.version for v in here.list_properties_of_secret_versions('moved')}
+refused(409, 'Conflict', there.restore_secret_backup, blob)
+there.begin_delete_secret('moved').wait()
+refused(409, 'Conflict', there.restore_secret_backup, blob)
+there.purge_deleted_secret('moved')
+ec = KeyClient(first, credential).get_key('ec-P-384')
+key_blob = KeyClient(first, credential).backup_key('ec-P-384')
+KeyClient(second, credential).begin_delete_key('ec-P-384').wait()
+KeyClient(second, credential).purge_deleted_key('ec-P-384')
+assert KeyClient(second, credential).restore_key_backup(key_blob).key.x == ec.key.x
+refused(400, 'BadParameter', there.restore_secret_backup, key_blob)
+refused(400, 'BadParameter', KeyClient(second, credential).restore_key_backup, blob)
+refused(400, 'BadParameter', there.restore_secret_backup, blob[:-1])
+refused(400, 'BadParameter', there.restore_secret_backup, blob[:100] + bytes([blob[100] ^ 1]) + blob[101:])
+assert [s.name for s in there.list_properties_of_secrets() if s.name == 'moved'] == []
+saw('backup and restore')
+
 management.vaults.delete(GROUP, FIRST)
 assert FIRST in [v.name for v in management.vaults.list_deleted()]
 assert management.vaults.get_deleted(FIRST, 'westeurope').properties.deletion_date
@@ -110,7 +135,7 @@ management.vaults.begin_create_or_update(GROUP, FIRST, {
     'location': 'westeurope',
     'properties': {'createMode': 'recover', 'tenantId': TENANT, 'sku': {'family': 'A', 'name': 'standard'}},
 }).result()
-assert len(list(SecretClient('https://%s.vault.azure.net' % FIRST, credential).list_properties_of_secrets())) == 27
+assert len(list(SecretClient('https://%s.vault.azure.net' % FIRST, credential).list_properties_of_secrets())) == 28
 saw('recovered vault')
 management.vaults.delete(GROUP, SECOND)
 management.vaults.begin_purge_deleted(SECOND, 'westeurope').wait()
