@@ -238,7 +238,7 @@ func TestPublic(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	all := Versions()
-	if all[0] != Version20161001 || all[len(all)-1] != VersionLatest {
+	if n := len(all); all[0] != Version20161001 || all[n-2] != VersionLatest || all[n-1] != Version20260501Preview {
 		t.Errorf("from %s to %s", all[0], all[len(all)-1])
 	}
 	for i, v := range all {
@@ -246,7 +246,7 @@ func TestVersions(t *testing.T) {
 			t.Errorf("%s is there twice", v)
 		}
 	}
-	for _, v := range []string{Version70, Version71Preview, Version73Preview, Version75Preview1, Version20250601Preview} {
+	for _, v := range []string{Version70, Version71Preview, Version72Preview, Version73Preview, Version75Preview1, Version76Preview2, Version20250601Preview} {
 		if !slices.Contains(all, v) {
 			t.Errorf("%s is missing", v)
 		}

@@ -109,8 +109,9 @@ type KeyVerifyParameters struct {
 // Formatting or logging it shows only the key's id.
 type KeyOperationResult struct {
 	// KID names the version that was used.
-	KID   string    `json:"kid,omitempty"`
-	Value Base64URL `json:"value,omitempty"`
+	KID string `json:"kid,omitempty"`
+	// Value is there even when it is empty, as what was encrypted may be.
+	Value Base64URL `json:"value"`
 	// IV, Tag and AAD are what AES-GCM needs to decrypt; AES-CBC has an IV, too.
 	IV  Base64URL `json:"iv,omitempty"`
 	Tag Base64URL `json:"tag,omitempty"`

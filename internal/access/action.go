@@ -35,4 +35,11 @@ var (
 	KeyRestore = Action{"keys", "restore", "keys/restore/action"}
 	KeyPurge   = Action{"keys", "purge", "keys/purge/action"}
 	KeyRecover = Action{"keys", "recover", "keys/recover/action"}
+
+	KeyEncrypt = Action{"keys", "encrypt", "keys/encrypt/action"}
+	KeyDecrypt = Action{"keys", "decrypt", "keys/decrypt/action"}
+	KeyWrap    = Action{"keys", "wrapKey", "keys/wrap/action"}
+	KeyUnwrap  = Action{"keys", "unwrapKey", "keys/unwrap/action"}
+	KeySign    = Action{"keys", "sign", "keys/sign/action"}
+	KeyVerify  = Action{"keys", "verify", "keys/verify/action"}
 )

@@ -44,14 +44,27 @@ func restore[D, W any](x *httpx.Exchange, do func(context.Context, vault.Call, [
 	return x.Reply(http.StatusOK, render(x, restored))
 }
 
-// withAddress has a conflict name the object by its URL, as Azure does.
+// withAddress has an error name the object by its URL, as Azure does.
 func withAddress(x *httpx.Exchange, err error) error {
-	var conflict *vault.RestoreConflict
 	f, ok := fault.As(err)
-	if !ok || !errors.As(err, &conflict) {
+	path := pathIn(err)
+	if !ok || path == "" {
 		return err
 	}
 	named := *f
-	named.Message = strings.Replace(f.Message, conflict.Path, x.Site.VaultURL(x.Site.Vault)+"/"+conflict.Path, 1)
+	named.Message = strings.Replace(f.Message, path, x.Site.VaultURL(x.Site.Vault)+"/"+path, 1)
 	return &named
+}
+
+// pathIn returns the path of an object that the error's message holds, or "".
+func pathIn(err error) string {
+	var conflict *vault.RestoreConflict
+	if errors.As(err, &conflict) {
+		return conflict.Path
+	}
+	var mismatch *vault.CurveMismatch
+	if errors.As(err, &mismatch) {
+		return mismatch.Path
+	}
+	return ""
 }

@@ -50,6 +50,13 @@ type Vaults interface {
 	PurgeKey(ctx context.Context, c vault.Call, name string) error
 	BackupKey(ctx context.Context, c vault.Call, name string) ([]byte, error)
 	RestoreKey(ctx context.Context, c vault.Call, blob []byte) (*vault.Key, error)
+
+	Encrypt(ctx context.Context, c vault.Call, name, version string, in vault.CipherRequest) (*vault.KeyResult, error)
+	Decrypt(ctx context.Context, c vault.Call, name, version string, in vault.CipherRequest) (*vault.KeyResult, error)
+	WrapKey(ctx context.Context, c vault.Call, name, version string, in vault.CipherRequest) (*vault.KeyResult, error)
+	UnwrapKey(ctx context.Context, c vault.Call, name, version string, in vault.CipherRequest) (*vault.KeyResult, error)
+	Sign(ctx context.Context, c vault.Call, name, version string, in vault.SignRequest) (*vault.KeyResult, error)
+	Verify(ctx context.Context, c vault.Call, name, version string, in vault.VerifyRequest) (bool, error)
 }
 
 // Config is what the plane works with.

@@ -46,6 +46,13 @@ func (p *plane) routes() []httpx.Route {
 		{Method: post, Pattern: "/deletedkeys/{name}/recover", Name: "KeyRecover", Handle: p.recoverKey},
 		{Method: post, Pattern: "/keys/{name}/backup", Name: "KeyBackup", Handle: p.backupKey},
 		{Method: post, Pattern: "/keys/restore", Name: "KeyRestore", MaxBody: maxRestoreBody, Handle: p.restoreKey},
+
+		{Method: post, Pattern: "/keys/{name}/{version?}/encrypt", Name: "KeyEncrypt", MaxBody: maxKeyBody, Handle: p.encrypt},
+		{Method: post, Pattern: "/keys/{name}/{version?}/decrypt", Name: "KeyDecrypt", MaxBody: maxKeyBody, Handle: p.decrypt},
+		{Method: post, Pattern: "/keys/{name}/{version?}/wrapkey", Name: "KeyWrap", MaxBody: maxKeyBody, Handle: p.wrapKey},
+		{Method: post, Pattern: "/keys/{name}/{version?}/unwrapkey", Name: "KeyUnwrap", MaxBody: maxKeyBody, Handle: p.unwrapKey},
+		{Method: post, Pattern: "/keys/{name}/{version?}/sign", Name: "KeySign", MaxBody: maxKeyBody, Handle: p.sign},
+		{Method: post, Pattern: "/keys/{name}/{version?}/verify", Name: "KeyVerify", MaxBody: maxKeyBody, Handle: p.verify},
 	}
 	for _, op := range unbuilt {
 		routes = append(routes, httpx.Route{Method: op.method, Pattern: op.pattern, Name: op.name, Handle: refuseUnbuilt})

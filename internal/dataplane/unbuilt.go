@@ -21,12 +21,6 @@ func refuseUnbuilt(x *httpx.Exchange) error {
 
 // unbuilt are the operations of Azure Key Vault that exist here by name only.
 var unbuilt = []struct{ method, pattern, name string }{
-	{"POST", "/keys/{name}/{version?}/encrypt", "KeyEncrypt"},
-	{"POST", "/keys/{name}/{version?}/decrypt", "KeyDecrypt"},
-	{"POST", "/keys/{name}/{version?}/wrapkey", "KeyWrap"},
-	{"POST", "/keys/{name}/{version?}/unwrapkey", "KeyUnwrap"},
-	{"POST", "/keys/{name}/{version?}/sign", "KeySign"},
-	{"POST", "/keys/{name}/{version?}/verify", "KeyVerify"},
 	{"POST", "/keys/{name}/rotate", "KeyRotate"},
 	{"GET", "/keys/{name}/rotationpolicy", "KeyGetRotationPolicy"},
 	{"PUT", "/keys/{name}/rotationpolicy", "KeySetRotationPolicy"},

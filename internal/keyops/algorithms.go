@@ -199,7 +199,7 @@ func (k *Key) find(name Algorithm, op operation) (algorithm, error) {
 	kind, curve := k.kind()
 	a, known := byName[name]
 	if !known || a.key != kind || !slices.Contains(a.ops, op) {
-		return algorithm{}, unsuitable(kind, op)
+		return algorithm{}, unsuitable(kind, op, name)
 	}
 	if a.curve != curve {
 		return a, &CurveMismatchError{curve, name, a.curve}
@@ -215,7 +215,7 @@ func (k *Key) find(name Algorithm, op operation) (algorithm, error) {
 	return a, nil
 }
 
-func unsuitable(t Type, op operation) error {
+func unsuitable(t Type, op operation, name Algorithm) error {
 	var of, all []string
 	for _, a := range algorithms {
 		if a.key != t {
@@ -228,6 +228,9 @@ func unsuitable(t Type, op operation) error {
 	}
 	if len(of) == 0 {
 		return invalid("Keys of type %s cannot be used for %s. Their algorithms are %s.", t, op, strings.Join(all, ", "))
+	}
+	if name == "" {
+		return invalid("The parameter alg is missing. Supported algorithms for %s with keys of type %s are %s.", op, t, strings.Join(of, ", "))
 	}
 	return invalid("The algorithm is not supported for %s with keys of type %s. Supported algorithms are %s.", op, t, strings.Join(of, ", "))
 }

@@ -191,15 +191,19 @@ func (k *Key) findFor(alg Algorithm, op operation, m Message) (algorithm, error)
 	if len(m.Context) != 0 || len(m.ExternalMu) != 0 {
 		return a, invalid("The parameters context and external_mu are not for %s with %s.", op, a.name)
 	}
+	member := "value"
+	if op == verify {
+		member = "digest" // value is the signature
+	}
 	if a.hash == 0 {
 		most := k.private().(*rsa.PrivateKey).Size() - pkcs1Overhead
 		if len(m.Value) == 0 || len(m.Value) > most {
-			return a, invalid("Invalid length of 'value': %d bytes. %s with this key requires 1 to %d bytes, encoded with base64url.", len(m.Value), a.name, most)
+			return a, invalid("Invalid length of '%s': %d bytes. %s with this key requires 1 to %d bytes, encoded with base64url.", member, len(m.Value), a.name, most)
 		}
 		return a, nil
 	}
 	if len(m.Value) != a.hash.Size() {
-		return a, a.wrongLength("value", len(m.Value), a.hash.Size())
+		return a, a.wrongLength(member, len(m.Value), a.hash.Size())
 	}
 	return a, nil
 }

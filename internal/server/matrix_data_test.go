@@ -3,7 +3,9 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
@@ -57,6 +59,24 @@ var dataRows = []dataRow{
 	{"KeyRecover", "POST", "/deletedkeys/{name}/recover", "", deleted, "keys recover", "keys/recover/action", 200, true},
 	{"KeyBackup", "POST", "/keys/{name}/backup", "", live, "keys backup", "keys/backup/action", 200, false},
 	{"KeyRestore", "POST", "/keys/restore", "", backedUp, "keys restore", "keys/restore/action", 200, true},
+
+	{"KeyEncrypt", "POST", "/keys/{name}//encrypt", `{"alg":"RSA-OAEP","value":"AA"}`, live, "keys encrypt", "keys/encrypt/action", 200, false},
+	{"KeyDecrypt", "POST", "/keys/{name}//decrypt", closedForRSAKey, live, "keys decrypt", "keys/decrypt/action", 200, false},
+	{"KeyWrap", "POST", "/keys/{name}//wrapkey", `{"alg":"RSA-OAEP","value":"AA"}`, live, "keys wrapKey", "keys/wrap/action", 200, false},
+	{"KeyUnwrap", "POST", "/keys/{name}//unwrapkey", closedForRSAKey, live, "keys unwrapKey", "keys/unwrap/action", 200, false},
+	{"KeySign", "POST", "/keys/{name}//sign", `{"alg":"RS256","value":"` + digest + `"}`, live, "keys sign", "keys/sign/action", 200, false},
+	{"KeyVerify", "POST", "/keys/{name}//verify", `{"alg":"RS256","digest":"` + digest + `","value":"AA"}`, live, "keys verify", "keys/verify/action", 200, false},
+}
+
+// grantedBy returns the data actions any of which is enough with roles: who may
+// read a key that is not symmetric may do with it what its public part is for.
+func (r dataRow) grantedBy() []string {
+	actions := []string{"Microsoft.KeyVault/vaults/" + r.action}
+	switch r.operation {
+	case "KeyEncrypt", "KeyWrap", "KeyVerify":
+		return append(actions, "Microsoft.KeyVault/vaults/keys/read")
+	}
+	return actions
 }
 
 func (r dataRow) kind() string {
@@ -92,7 +112,7 @@ func (m *matrix) prepare(vault string, row dataRow) string {
 	if row.kind() == "secrets" {
 		m.data(http.MethodPut, vault, "/secrets/"+name, `{"value":"old"}`).is(200)
 	} else {
-		m.data(http.MethodPost, vault, "/keys/"+name+"/create", `{"kty":"EC"}`).is(200)
+		m.data(http.MethodPut, vault, "/keys/"+name, rsaKey()).is(200)
 	}
 	object := row.kind() + "/" + name
 	if row.state == backedUp {
@@ -191,7 +211,7 @@ func TestDataMatrixByRole(t *testing.T) {
 	t.Parallel()
 	m := newMatrix(t)
 	for _, row := range dataRows {
-		granting, others := split(dataActions, "Microsoft.KeyVault/vaults/"+row.action)
+		granting, others := split(dataActions, row.grantedBy()...)
 		if len(granting) < 2 || len(others) < 10 {
 			t.Fatalf("%s: %d roles grant it", row.operation, len(granting))
 		}
@@ -272,3 +292,19 @@ func TestPermissionsOfAnotherVault(t *testing.T) {
 
 // importedKey is the key of RFC 7517, appendix A.2, in the body of an import.
 const importedKey = `{"key":{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}}`
+
+// rsaKey returns the key of RFC 7516, appendix A.1, in the body of an import.
+var rsaKey = sync.OnceValue(func() string {
+	jwk, err := os.ReadFile("../keyops/testdata/jwk/rfc7516-a1.json")
+	if err != nil {
+		panic(err)
+	}
+	return `{"key":` + string(jwk) + `}`
+})
+
+const (
+	// closedForRSAKey is what the same appendix has encrypted with that key.
+	closedForRSAKey = `{"alg":"RSA-OAEP","value":"OKOawDo13gRp2ojaHV7LFpZcgV7T6DVZKTyKOMTYUmKoTCVJRgckCL9kiMT03JGeipsEdY3mx_etLbbWSrFr05kLzcSr4qKAq7YN7e9jwQRb23nfa6c9d-StnImGyFDbSv04uVuxIp5Zms1gNxKKK2Da14B8S4rzVRltdYwam_lDp5XnZAYpQdb76FdIKLaVmqgfwX7XWRxv2322i-vDxRfqNzo_tETKzpVLzfiwQyeyPGLBIO56YJ7eObdv0je81860ppamavo35UgoRdbYaBcoh9QcfylQr66oc6vFWXRcZ_ZT2LawVCWTIy3brGPi6UklfCpIMfIjf7iGdXKHzg"}`
+	// digest is 32 bytes.
+	digest = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+)

@@ -48,7 +48,7 @@ func (s *Service) getDeleted(ctx context.Context, call Call, k *kind, name strin
 			return err
 		}
 		if k.hidesDisabled && head.Current.Disabled {
-			return k.disabled()
+			return k.disabled("get")
 		}
 		found = showHead(sc, head)
 		return nil

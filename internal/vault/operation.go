@@ -19,6 +19,12 @@ type operation struct {
 	call   Call
 	name   string // in the audit log
 	action access.Action
+	// ofPublic, if it is not zero, is another action that is enough where roles
+	// decide and the key turns out to be one with a public part.
+	ofPublic access.Action
+	// unlessPublic is the refusal of a caller who has only ofPublic: it stands
+	// unless the key is such a one.
+	unlessPublic error
 	// object is the path whose permission is asked for, "secrets/name", or
 	// empty for the collection.
 	object string
@@ -67,13 +73,24 @@ func (op *operation) authorise(sc catalog.Scope) error {
 	if err := access.FromAddress(op.call.Caller, v, op.call.Origin.Address); err != nil {
 		return err
 	}
-	if err := access.Data(op.call.Caller, v, sc.Roles, op.action, op.object); err != nil {
+	if err := op.permit(v, sc.Roles); err != nil {
 		return err
 	}
 	if op.invalid != nil || op.admit == nil {
 		return op.invalid
 	}
 	return op.admit(sc)
+}
+
+// permit decides about the permission, as far as the key does not matter.
+func (op *operation) permit(v access.Vault, roles *access.Assignments) error {
+	op.unlessPublic = nil
+	err := access.Data(op.call.Caller, v, roles, op.action, op.object)
+	if err == nil || !v.RBAC || access.Data(op.call.Caller, v, roles, op.ofPublic, op.object) != nil {
+		return err
+	}
+	op.unlessPublic = err
+	return nil
 }
 
 func (op *operation) record(path string) audit.Record {

@@ -37,6 +37,7 @@ const (
 	secretsUser    = "4633458b-17de-408a-b874-0445c86b69e6"
 	secretsOfficer = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
 	cryptoUser     = "12338af0-0e69-4776-bea7-57ae8d297424"
+	encryptionUser = "e147488a-f6f5-4113-8e2d-b22465e65bf6"
 	cryptoOfficer  = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603"
 	reader         = "21090545-7ca7-4776-b22c-e363652d74d2"
 )
@@ -121,6 +122,19 @@ var testOperations = []testOperation{
 		func(w *world, c Call, n string) (any, error) { return w.svc.BackupKey(w.ctx(), c, n) }},
 	{"RestoreKey", "KeyRestore", "keys", "restore", "keys/restore/action", cryptoOfficer, absent, true,
 		func(w *world, c Call, n string) (any, error) { return w.svc.RestoreKey(w.ctx(), c, w.blob(keyKind, n)) }},
+
+	{"Encrypt", "KeyEncrypt", "keys", "encrypt", "keys/encrypt/action", cryptoUser, active, false,
+		func(w *world, c Call, n string) (any, error) { return w.svc.Encrypt(w.ctx(), c, n, "", oaep("plain")) }},
+	{"Decrypt", "KeyDecrypt", "keys", "decrypt", "keys/decrypt/action", cryptoUser, active, false,
+		func(w *world, c Call, n string) (any, error) { return w.svc.Decrypt(w.ctx(), c, n, "", closed()) }},
+	{"WrapKey", "KeyWrap", "keys", "wrapKey", "keys/wrap/action", encryptionUser, active, false,
+		func(w *world, c Call, n string) (any, error) { return w.svc.WrapKey(w.ctx(), c, n, "", oaep("plain")) }},
+	{"UnwrapKey", "KeyUnwrap", "keys", "unwrapKey", "keys/unwrap/action", encryptionUser, active, false,
+		func(w *world, c Call, n string) (any, error) { return w.svc.UnwrapKey(w.ctx(), c, n, "", closed()) }},
+	{"Sign", "KeySign", "keys", "sign", "keys/sign/action", cryptoUser, active, false,
+		func(w *world, c Call, n string) (any, error) { return w.svc.Sign(w.ctx(), c, n, "", rs256) }},
+	{"Verify", "KeyVerify", "keys", "verify", "keys/verify/action", cryptoUser, active, false,
+		func(w *world, c Call, n string) (any, error) { return w.svc.Verify(w.ctx(), c, n, "", signed()) }},
 }
 
 // named reports whether the operation is about one object that its caller names.
@@ -145,7 +159,7 @@ func (w *world) prepare(vault string, k *kind, name string, to state) {
 	if k == secretKind {
 		_, err = w.svc.SetSecret(w.ctx(), call(vault), name, newSecret("old"))
 	} else {
-		_, err = w.svc.CreateKey(w.ctx(), call(vault), name, newECKey)
+		_, err = w.svc.ImportKey(w.ctx(), call(vault), name, importedRSAKey())
 	}
 	if err == nil && to == deleted {
 		_, err = w.svc.delete(w.ctx(), call(vault), k, name)

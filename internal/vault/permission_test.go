@@ -38,7 +38,8 @@ func words(category string, permissions ...string) access.Permissions {
 func allBut(category, permission string) access.Permissions {
 	p := access.Permissions{
 		Secrets: []string{"get", "list", "set", "delete", "backup", "restore", "recover", "purge"},
-		Keys:    []string{"get", "list", "create", "update", "import", "delete", "backup", "restore", "recover", "purge"},
+		Keys: []string{"get", "list", "create", "update", "import", "delete", "backup", "restore", "recover", "purge",
+			"encrypt", "decrypt", "wrapKey", "unwrapKey", "sign", "verify"},
 	}
 	without := func(list []string) (kept []string) {
 		for _, w := range list {
@@ -188,6 +189,7 @@ var rolePowers = map[string][]string{
 		"DeleteSecret", "GetDeletedSecret", "ListDeletedSecrets", "RecoverSecret", "PurgeSecret", "BackupSecret", "RestoreSecret",
 		"CreateKey", "ImportKey", "GetKey", "UpdateKey", "ListKeys", "ListKeyVersions",
 		"DeleteKey", "GetDeletedKey", "ListDeletedKeys", "RecoverKey", "PurgeKey", "BackupKey", "RestoreKey",
+		"Encrypt", "Decrypt", "WrapKey", "UnwrapKey", "Sign", "Verify",
 	},
 	secretsOfficer: {
 		"SetSecret", "GetSecret", "UpdateSecret", "ListSecrets", "ListSecretVersions",
@@ -197,18 +199,24 @@ var rolePowers = map[string][]string{
 	cryptoOfficer: {
 		"CreateKey", "ImportKey", "GetKey", "UpdateKey", "ListKeys", "ListKeyVersions",
 		"DeleteKey", "GetDeletedKey", "ListDeletedKeys", "RecoverKey", "PurgeKey", "BackupKey", "RestoreKey",
+		"Encrypt", "Decrypt", "WrapKey", "UnwrapKey", "Sign", "Verify",
 	},
-	cryptoUser: {"GetKey", "UpdateKey", "BackupKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys"},
-	// Key Vault Crypto Service Encryption User
-	"e147488a-f6f5-4113-8e2d-b22465e65bf6": {"GetKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys"},
+	cryptoUser: {
+		"GetKey", "UpdateKey", "BackupKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys",
+		"Encrypt", "Decrypt", "WrapKey", "UnwrapKey", "Sign", "Verify",
+	},
+	encryptionUser: {
+		"GetKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys", "WrapKey", "UnwrapKey",
+		"Encrypt", "Verify", // because it may read keys, and the key is asymmetric
+	},
 	reader: {
 		"ListSecrets", "ListSecretVersions", "GetDeletedSecret", "ListDeletedSecrets",
-		"GetKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys",
+		"GetKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys", "Encrypt", "WrapKey", "Verify",
 	},
 	// Key Vault Certificate User
 	"db79e9a7-68ee-4b58-9aeb-b90e7c24fcba": {
 		"GetSecret", "ListSecrets", "ListSecretVersions", "GetDeletedSecret", "ListDeletedSecrets",
-		"GetKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys",
+		"GetKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys", "Encrypt", "WrapKey", "Verify",
 	},
 }
 

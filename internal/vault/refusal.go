@@ -32,10 +32,26 @@ func hsmNeedsPremium() *fault.Error {
 	return fault.New(fault.Forbidden, "Forbidden", "Hardware key operation not allowed on standard vault")
 }
 
-// disabled is the refusal to show a disabled object of a kind that hides them.
-func (k *kind) disabled() *fault.Error {
+// disabled is the refusal to show a disabled object of a kind that hides them,
+// or to use a disabled key.
+func (k *kind) disabled(operation string) *fault.Error {
 	return fault.New(fault.Forbidden, "Forbidden",
-		"Operation get is not allowed on a disabled %s.", k.noun).WithInner(k.capital + "Disabled")
+		"Operation %s is not allowed on a disabled %s.", operation, k.noun).WithInner(k.capital + "Disabled")
+}
+
+func keyNotYetValid(operation string) *fault.Error {
+	return fault.New(fault.Forbidden, "Forbidden",
+		"Operation %s is not allowed on a key that is not valid yet.", operation).WithInner("KeyNotYetValid")
+}
+
+func keyExpired(operation string) *fault.Error {
+	return fault.New(fault.Forbidden, "Forbidden",
+		"Operation %s is not allowed on an expired key.", operation).WithInner("KeyExpired")
+}
+
+func keyOperationForbidden(operation string) *fault.Error {
+	return fault.New(fault.Forbidden, "Forbidden",
+		"Operation %s is not permitted on this key.", operation).WithInner("KeyOperationForbidden")
 }
 
 func purgeProtected(v *catalog.Vault) *fault.Error {

@@ -2,11 +2,9 @@ package vault
 
 import (
 	"context"
-	"errors"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
-	"github.com/openkeyvault/openkeyvault/internal/secret"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
 
@@ -31,7 +29,7 @@ func (s *Service) SetSecret(ctx context.Context, call Call, name string, in SetS
 // yet, or no longer, is returned: its dates are advice to the reader.
 func (s *Service) GetSecret(ctx context.Context, call Call, name, version string) (*Secret, error) {
 	op, version := secretKind.onVersion(call, "Get", access.SecretGet, name, version)
-	op.reads(func(vaultID string) [][]byte { return s.guessSecret(vaultID, name, version) })
+	op.reads(s.withBody(secretKind, name, version))
 	var got *Secret
 	err := s.read(ctx, op, func(_ store.View, sc catalog.Scope, r *seen) error {
 		head, v, err := s.lookup(sc, r, secretKind, name, version)
@@ -40,9 +38,9 @@ func (s *Service) GetSecret(ctx context.Context, call Call, name, version string
 		}
 		op.path = pathOf(op.object, v.Version)
 		if v.Disabled {
-			return secretKind.disabled()
+			return secretKind.disabled("get")
 		}
-		value, err := s.value(sc, r, secretKind, name, v.Version)
+		value, err := value(sc, r, secretKind, name, v.Version)
 		if err != nil {
 			return err
 		}
@@ -56,36 +54,6 @@ func (s *Service) GetSecret(ctx context.Context, call Call, name, version string
 		return nil, err
 	}
 	return got, nil
-}
-
-// guessSecret returns the keys of the records that GetSecret will need, as far as
-// they are known or, for the current version, were when it was last read.
-func (s *Service) guessSecret(vaultID, name, version string) [][]byte {
-	head := secretKind.key(vaultID, live, name)
-	keys := [][]byte{head}
-	if version != "" {
-		keys = append(keys, secretKind.key(vaultID, ver, name, version))
-	} else if hint, ok := s.heads.Get(string(head)); ok {
-		version = hint.head.Current.Version
-	}
-	if version != "" {
-		keys = append(keys, secretKind.key(vaultID, body, name, version))
-	}
-	return keys
-}
-
-// value opens the body of a version.
-func (s *Service) value(sc catalog.Scope, r *seen, k *kind, name, version string) (secret.Bytes, error) {
-	key := k.key(sc.Vault.ID, body, name, version)
-	rec, err := r.one(key)
-	if err != nil {
-		return secret.Bytes{}, err
-	}
-	if !rec.Exists() {
-		return secret.Bytes{}, errors.New("vault: a version has no body")
-	}
-	value, err := open(sc, key, rec, decodeBody)
-	return secret.New(value), err
 }
 
 // UpdateSecret changes the metadata of a version; version "" is the current one.

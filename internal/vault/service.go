@@ -36,11 +36,16 @@ type Config struct {
 type Service struct {
 	cfg   Config
 	heads *cache.Map[string, cachedHead] // by record key
+	keys  *cache.Map[string, cachedKey]  // by record key
 }
 
 // New returns a service of what the store holds.
 func New(cfg Config) *Service {
-	return &Service{cfg: cfg, heads: cache.New[string, cachedHead](cachedHeads)}
+	return &Service{
+		cfg:   cfg,
+		heads: cache.New[string, cachedHead](cachedHeads),
+		keys:  cache.New[string, cachedKey](cachedKeys),
+	}
 }
 
 // Info returns what may be known of the live vault called name without any

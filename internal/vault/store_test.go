@@ -192,6 +192,9 @@ func TestRoundTrips(t *testing.T) {
 				// Who has just read it knows the current version.
 				must(w.svc.GetSecret(w.ctx(), call("v"), "obj", ""))(t)
 			}
+			if op.usesKey() {
+				must(w.svc.GetKey(w.ctx(), call("v"), "obj", ""))(t)
+			}
 			s.views.Store(0)
 			s.updates.Store(0)
 			s.reads.Store(0)

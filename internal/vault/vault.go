@@ -120,6 +120,37 @@ type UpdateKey struct {
 	Attributes Attributes
 }
 
+// CipherRequest is the request of Service.Encrypt, Decrypt, WrapKey and UnwrapKey.
+type CipherRequest struct {
+	Algorithm keyops.Algorithm
+	Input     keyops.Input
+	// Rejected, if not nil, is what is wrong with the parameters for whoever has
+	// read them: the operation fails with it, once permission and state allow it.
+	Rejected error
+}
+
+// SignRequest is the request of Service.Sign.
+type SignRequest struct {
+	Algorithm keyops.Algorithm
+	Message   keyops.Message
+	Rejected  error // as in CipherRequest
+}
+
+// VerifyRequest is the request of Service.Verify: a message and its signature, if
+// it is that.
+type VerifyRequest struct {
+	SignRequest
+	Signature []byte
+}
+
+// KeyResult is what a key has made, and which key it was.
+//
+// It shows nothing of itself when it is formatted or logged.
+type KeyResult struct {
+	Name, Version string
+	keyops.Output
+}
+
 // PageRequest asks for one page of a list: at most Max items (1 to 25) after
 // Marker, which is empty or the Next of an earlier page.
 type PageRequest struct {

@@ -2,10 +2,13 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
+	"github.com/openkeyvault/openkeyvault/internal/secret"
+	"github.com/openkeyvault/openkeyvault/internal/store"
 )
 
 // inArea returns keys for an operation that begins with heads of one name.
@@ -29,6 +32,45 @@ func (k *kind) ofVersion(name, version string) func(string) [][]byte {
 		}
 		return keys
 	}
+}
+
+// withBody returns keys for an operation that needs the body of a version, as
+// far as they are known or, for the current version, were when the head was last
+// read.
+func (s *Service) withBody(k *kind, name, version string) func(string) [][]byte {
+	return func(vaultID string) [][]byte {
+		head := k.key(vaultID, live, name)
+		keys, version := [][]byte{head}, version
+		if version != "" {
+			keys = append(keys, k.key(vaultID, ver, name, version))
+		} else if hint, ok := s.heads.Get(string(head)); ok {
+			version = hint.head.Current.Version
+		}
+		if version != "" {
+			keys = append(keys, k.key(vaultID, body, name, version))
+		}
+		return keys
+	}
+}
+
+// bodyOf returns the record of a version's body, and its key.
+func bodyOf(sc catalog.Scope, r *seen, k *kind, name, version string) ([]byte, store.Record, error) {
+	key := k.key(sc.Vault.ID, body, name, version)
+	rec, err := r.one(key)
+	if err == nil && !rec.Exists() {
+		err = errors.New("vault: a version has no body")
+	}
+	return key, rec, err
+}
+
+// value opens the body of a version.
+func value(sc catalog.Scope, r *seen, k *kind, name, version string) (secret.Bytes, error) {
+	key, rec, err := bodyOf(sc, r, k, name, version)
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	value, err := open(sc, key, rec, decodeBody)
+	return secret.New(value), err
 }
 
 // head returns the head of the name in the area, or nil.
