@@ -19,6 +19,8 @@ func FuzzRequest(f *testing.F) {
 	const value = "the planted value"
 	w := newWorld(f)
 	w.set("s", value)
+	w.create("ec")
+	w.plantOct("oct", make([]byte, 16))
 	v := "api-version=" + latest
 	for _, seed := range []struct{ method, path, query, body string }{
 		{"GET", "/secrets/s", v, ""}, {"GET", "/secrets/s/", "api-version=2016-10-01", ""}, {"GET", "/secrets", v + "&maxresults=1&$skiptoken=eyJOZXh0TWFya2VyIjoiYSJ9", ""},
@@ -26,7 +28,11 @@ func FuzzRequest(f *testing.F) {
 		{"PATCH", "/secrets/s//", v, `{"attributes":{"enabled":true},"tags":{}}`}, {"DELETE", "/secrets/t", v, ""}, {"GET", "/deletedsecrets/t", v, ""},
 		{"POST", "/deletedsecrets/t/recover", v, ""}, {"DELETE", "/deletedsecrets/t", v, ""}, {"GET", "/secrets/s/versions", "API-Version=7.0", ""},
 		{"POST", "/keys/k/create", v, `{"kty":"EC","crv":"P-256K","key_ops":["sign"]}`}, {"GET", "/keys/k/", "api-version=7.5", ""}, {"PATCH", "/keys/k", v, `{"key_ops":[]}`},
-		{"POST", "/keys/k//sign", v, `{}`}, {"PUT", "/secrets/restore", v, `{}`}, {"GET", "/secrets/%00%FF", v, ""}, {"BREW", "/", "", "\xff"}, {"GET", "", "%zz", "{"},
+		{"POST", "/keys/k//sign", v, `{}`}, {"POST", "/keys/ec//sign", v, `{"alg":"ES256","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`},
+		{"POST", "/keys/ec//verify", "api-version=2026-05-01-preview", `{"alg":"ES256","digest":"AA","value":"AA","context":"AA","external_mu":"AA"}`},
+		{"POST", "/keys/oct//encrypt", v, `{"alg":"A128GCM","value":"AA","aad":"AA"}`}, {"POST", "/keys/oct//decrypt", v, `{"alg":"A128CBCPAD","value":"AAAAAAAAAAAAAAAAAAAAAA","iv":"AAAAAAAAAAAAAAAAAAAAAA","tag":""}`},
+		{"POST", "/keys/oct//wrapkey", v, `{"alg":"CKM_AES_KEY_WRAP_PAD","value":"AA"}`}, {"POST", "/keys/oct//unwrapkey", "api-version=7.2", `{"alg":"A128KW","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`},
+		{"PUT", "/keys/t", v, `{"key":{"kty":"EC-HSM","key_hsm":"e30"}}`}, {"PUT", "/keys/t", "api-version=2026-05-01-preview", `{"key":{"kty":"AKP","alg":"ML-DSA-44","pub":"AA","priv":"AA"}}`}, {"PUT", "/secrets/restore", v, `{}`}, {"GET", "/secrets/%00%FF", v, ""}, {"BREW", "/", "", "\xff"}, {"GET", "", "%zz", "{"},
 		{"PUT", "/secrets/a%2Fb", v, `{"value":"\ud800"}`}, {"GET", "/secrets/s", v + "&outContentType=%FF", ""}, {"GET", "*", v, ""}, {"PUT", "/secrets/t", v, `{"tags":{"\ufffd":null}}`},
 		{"POST", "/keys/k/create", v, `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"e30"}}`}, {"GET", "/keys", v + "&maxresults=-1", ""},
 	} {

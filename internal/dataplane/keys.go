@@ -37,10 +37,13 @@ func (p *plane) createKey(x *httpx.Exchange) error {
 	kty, hsm := strings.CutSuffix(string(body.Kty), hsmSuffix)
 	in := vault.CreateKey{
 		Spec: keyops.Spec{Type: keyops.Type(kty), Bits: number(body.KeySize), Curve: readCurve(x, body.Crv)},
-		HSM:  hsm, Ops: readOps(body.KeyOps), Tags: body.Tags, Attributes: attributes,
+		HSM:  hsm, Ops: readOps(body.KeyOps), Tags: body.Tags, Attributes: attributes, Rejected: checkType(x, kty),
 	}
-	if since(x, "7.2-preview") {
+	if since(x, api.Version72Preview) {
 		in.Spec.PublicExponent = number(body.PublicExponent)
+	}
+	if since(x, api.Version20260501Preview) {
+		in.Spec.Algorithm = keyops.Algorithm(body.Alg)
 	}
 	k, err := p.Vaults.CreateKey(x.Context(), call(x), x.Params["name"], in)
 	if err != nil {
@@ -64,14 +67,15 @@ func (p *plane) importKey(x *httpx.Exchange) error {
 	if body.Key == nil {
 		body.Key = &api.JSONWebKey{} // which the domain refuses, once it knows that the caller may import
 	}
-	if body.Key.KeyHSM != nil {
-		return badParameter("A key that is wrapped for an HSM (key_hsm) cannot be imported: there is no HSM here to open it.")
-	}
 	kty, hsm := strings.CutSuffix(string(body.Key.Kty), hsmSuffix)
-	k, err := p.Vaults.ImportKey(x.Context(), call(x), x.Params["name"], vault.ImportKey{
+	in := vault.ImportKey{
 		Key: privateKey(x, kty, body.Key), HSM: hsm || body.HSM != nil && *body.HSM,
-		Ops: readOps(body.Key.KeyOps), Tags: body.Tags, Attributes: attributes,
-	})
+		Ops: readOps(body.Key.KeyOps), Tags: body.Tags, Attributes: attributes, Rejected: checkType(x, kty),
+	}
+	if body.Key.KeyHSM != nil && in.Rejected == nil {
+		in.Transfer, in.Rejected = readTransfer(x, body.Key.KeyHSM)
+	}
+	k, err := p.Vaults.ImportKey(x.Context(), call(x), x.Params["name"], in)
 	if err != nil {
 		return err
 	}
@@ -79,10 +83,40 @@ func (p *plane) importKey(x *httpx.Exchange) error {
 }
 
 func privateKey(x *httpx.Exchange, kty string, k *api.JSONWebKey) keyops.PrivateJWK {
-	return keyops.PrivateJWK{
+	private := keyops.PrivateJWK{
 		Type: keyops.Type(kty), Curve: readCurve(x, k.Crv),
-		N: k.N, E: k.E, D: k.D, P: k.P, Q: k.Q, DP: k.DP, DQ: k.DQ, QI: k.QI, X: k.X, Y: k.Y,
+		N: k.N, E: k.E, D: k.D, P: k.P, Q: k.Q, DP: k.DP, DQ: k.DQ, QI: k.QI, X: k.X, Y: k.Y, K: k.K,
 	}
+	if since(x, api.Version20260501Preview) {
+		private.Algorithm, private.Pub, private.Priv = keyops.Algorithm(k.Alg), k.Pub, k.Priv
+	}
+	return private
+}
+
+// checkType wants a type of the version. What is no type at all the domain
+// refuses.
+func checkType(x *httpx.Exchange, kty string) error {
+	if kty == string(keyops.TypeAKP) && !since(x, api.Version20260501Preview) {
+		return badParameter("The key type %s is not known in the version %s. It is from the version %s on.", kty, x.APIVersion, api.Version20260501Preview)
+	}
+	return nil
+}
+
+// readTransfer reads a wrapped key, which must be wrapped for a key of the vault
+// that it is sent to.
+func readTransfer(x *httpx.Exchange, blob []byte) (*vault.Transfer, error) {
+	t, err := keyops.ParseTransfer(blob)
+	if err != nil {
+		return nil, err
+	}
+	within := x.Site.VaultURL(x.Site.Vault) + "/" + keys + "/"
+	if len(t.KID) > len(within) && strings.EqualFold(t.KID[:len(within)], within) {
+		name, version, _ := strings.Cut(t.KID[len(within):], "/")
+		if name != "" && len(name) <= vault.MaxNameLength && len(version) <= len("00000000000000000000000000000000") {
+			return &vault.Transfer{Blob: t, Name: name, Version: version}, nil
+		}
+	}
+	return nil, badParameter("The member header.kid of the key transfer blob is not the id of a key of this vault, %s{name}/{version}.", within)
 }
 
 func (p *plane) getKey(x *httpx.Exchange) error {
@@ -278,12 +312,16 @@ func keyBundle(x *httpx.Exchange, k *vault.Key) api.KeyBundle {
 	if k.HSM {
 		kty += hsmSuffix
 	}
+	key := &api.JSONWebKey{
+		KID: objectID(x, keys, k.Name, k.Version), Kty: api.KeyType(kty), KeyOps: writeOps(k.Ops),
+		N: k.Public.N, E: k.Public.E,
+		Crv: writeCurve(x, k.Public.Curve), X: k.Public.X, Y: k.Public.Y,
+	}
+	if since(x, api.Version20260501Preview) {
+		key.Alg, key.Pub = api.Algorithm(k.Public.Algorithm), k.Public.Pub
+	}
 	return api.KeyBundle{
-		Key: &api.JSONWebKey{
-			KID: objectID(x, keys, k.Name, k.Version), Kty: api.KeyType(kty), KeyOps: writeOps(k.Ops),
-			N: k.Public.N, E: k.Public.E,
-			Crv: writeCurve(x, k.Public.Curve), X: k.Public.X, Y: k.Public.Y,
-		},
+		Key:        key,
 		Attributes: keyAttributes(x, k),
 		Tags:       tags(&k.Object),
 		Managed:    k.Managed,

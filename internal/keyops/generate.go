@@ -38,9 +38,18 @@ func Generate(ctx context.Context, spec Spec) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	if spec.Type == TypeRSA {
+	switch spec.Type {
+	case TypeRSA:
 		return generateRSA(ctx, spec.Bits)
+	case TypeOct:
+		return GenerateOct(spec.Bits)
+	case TypeAKP:
+		return GenerateAKP(spec.Algorithm)
 	}
+	return generateEC(spec)
+}
+
+func generateEC(spec Spec) (*Key, error) {
 	if spec.Curve == CurveP256K {
 		key, err := secp256k1.GeneratePrivateKey()
 		if err != nil {

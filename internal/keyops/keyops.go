@@ -8,6 +8,7 @@ package keyops
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/openkeyvault/openkeyvault/internal/fault"
@@ -40,13 +41,15 @@ const (
 // defaultExponent is F4, the exponent of every RSA key that is made.
 const defaultExponent = 65537
 
-// Spec says what key pair to make. Bits and PublicExponent are for RSA, where 0
-// means 2048 and 65537; Curve is for EC, where "" means P-256.
+// Spec says what key to make. Bits is for RSA, where 0 means 2048, and for oct,
+// where it means 256; PublicExponent is for RSA, where 0 means 65537; Curve is for
+// EC, where "" means P-256; Algorithm is for AKP, which has no default.
 type Spec struct {
 	Type           Type
 	Bits           int
 	Curve          Curve
 	PublicExponent int
+	Algorithm      Algorithm
 }
 
 // Validate returns nil if Generate can make such a key, or a *fault.Error of
@@ -58,42 +61,65 @@ func (s Spec) Validate() error {
 
 // normalised returns s with its defaults filled in.
 func (s Spec) normalised() (Spec, error) {
-	switch s.Type {
-	case TypeRSA:
-		if s.Bits == 0 {
-			s.Bits = 2048
-		}
-		if s.PublicExponent == 0 {
-			s.PublicExponent = defaultExponent
-		}
-		if !slices.Contains([]int{2048, 3072, 4096}, s.Bits) {
-			return s, invalid("The key size %d is not supported for RSA keys. Supported sizes are 2048, 3072 and 4096.", s.Bits)
-		}
-		if s.PublicExponent != defaultExponent {
-			return s, invalid("The public exponent %d is not supported. Leave it out, or use %d.", s.PublicExponent, defaultExponent)
-		}
-		if s.Curve != "" {
-			return s, invalid("The parameter crv is only for keys of type EC.")
-		}
-	case TypeEC:
-		if s.Curve == "" {
-			s.Curve = CurveP256
-		}
-		bits, known := curveBits[s.Curve]
-		if !known {
-			return s, invalid("The curve is not supported. Supported curves are P-256, P-384, P-521 and P-256K.")
-		}
-		// Azure takes a size that agrees with the curve.
-		if s.Bits != 0 && s.Bits != bits {
-			return s, invalid("The key size %d does not agree with the curve %s.", s.Bits, s.Curve)
-		}
-		if s.PublicExponent != 0 {
-			return s, invalid("The parameter public_exponent is only for keys of type RSA.")
-		}
-	default:
-		return s, invalid("The key type is not supported. Supported types are RSA and EC.")
+	normalise, known := normalisers[s.Type]
+	if !known {
+		return s, invalid("The key type is not supported. Supported types are RSA, EC, AKP and, in a managed HSM, oct.")
 	}
-	return s, nil
+	for _, m := range []struct {
+		name  string
+		given bool
+		of    Type
+	}{{"crv", s.Curve != "", TypeEC}, {"public_exponent", s.PublicExponent != 0, TypeRSA}, {"alg", s.Algorithm != "", TypeAKP}} {
+		if m.given && s.Type != m.of {
+			return s, invalid("The parameter %s is only for keys of type %s.", m.name, m.of)
+		}
+	}
+	err := normalise(&s)
+	return s, err
+}
+
+var normalisers = map[Type]func(*Spec) error{
+	TypeRSA: (*Spec).normaliseRSA, TypeEC: (*Spec).normaliseEC, TypeOct: (*Spec).normaliseOct, TypeAKP: (*Spec).normaliseAKP,
+}
+
+func (s *Spec) normaliseRSA() error {
+	s.Bits = cmp.Or(s.Bits, 2048)
+	s.PublicExponent = cmp.Or(s.PublicExponent, defaultExponent)
+	if !slices.Contains([]int{2048, 3072, 4096}, s.Bits) {
+		return invalid("The key size %d is not supported for RSA keys. Supported sizes are 2048, 3072 and 4096.", s.Bits)
+	}
+	if s.PublicExponent != defaultExponent {
+		return invalid("The public exponent %d is not supported. Leave it out, or use %d.", s.PublicExponent, defaultExponent)
+	}
+	return nil
+}
+
+func (s *Spec) normaliseEC() error {
+	s.Curve = cmp.Or(s.Curve, CurveP256)
+	bits, known := curveBits[s.Curve]
+	if !known {
+		return invalid("The curve is not supported. Supported curves are P-256, P-384, P-521 and P-256K.")
+	}
+	// Azure takes a size that agrees with the curve.
+	if s.Bits != 0 && s.Bits != bits {
+		return invalid("The key size %d does not agree with the curve %s.", s.Bits, s.Curve)
+	}
+	return nil
+}
+
+func (s *Spec) normaliseOct() error {
+	s.Bits = cmp.Or(s.Bits, defaultOctBits)
+	return checkOctBits(s.Bits)
+}
+
+func (s *Spec) normaliseAKP() error {
+	if _, known := parametersOf(s.Algorithm); !known {
+		return unknownAKP()
+	}
+	if s.Bits != 0 {
+		return invalid("The parameter key_size is not for keys of type AKP: their algorithm decides.")
+	}
+	return nil
 }
 
 // curveBits is the size of each curve's field.

@@ -43,7 +43,16 @@ func TestValidate(t *testing.T) {
 		{"no type", keyops.Spec{}, "The key type is not supported."},
 		{"a type with its HSM suffix", keyops.Spec{Type: "RSA-HSM"}, "The key type is not supported."},
 		{"a type in the wrong case", keyops.Spec{Type: "rsa"}, "The key type is not supported."},
-		{"a symmetric key", keyops.Spec{Type: "oct"}, "The key type is not supported."},
+		{"a symmetric key by default", keyops.Spec{Type: keyops.TypeOct}, ""},
+		{"a symmetric key of 128 bits", keyops.Spec{Type: keyops.TypeOct, Bits: 128}, ""},
+		{"a symmetric key of 512 bits", keyops.Spec{Type: keyops.TypeOct, Bits: 512}, "The key size 512 is not supported for oct keys. Supported sizes are 128, 192 and 256."},
+		{"a symmetric key with a curve", keyops.Spec{Type: keyops.TypeOct, Curve: "P-256"}, "The parameter crv is only for keys of type EC."},
+		{"AKP", keyops.Spec{Type: keyops.TypeAKP, Algorithm: keyops.MLDSA87}, ""},
+		{"AKP without its algorithm", keyops.Spec{Type: keyops.TypeAKP}, "The algorithm of the AKP key is not supported. Supported algorithms are ML-DSA-44, ML-DSA-65 and ML-DSA-87."},
+		{"AKP of another algorithm", keyops.Spec{Type: keyops.TypeAKP, Algorithm: keyops.RS256}, "The algorithm of the AKP key is not supported."},
+		{"AKP with a size", keyops.Spec{Type: keyops.TypeAKP, Algorithm: keyops.MLDSA44, Bits: 44}, "The parameter key_size is not for keys of type AKP"},
+		{"EC with an algorithm", keyops.Spec{Type: keyops.TypeEC, Algorithm: keyops.ES256}, "The parameter alg is only for keys of type AKP."},
+		{"an unknown type", keyops.Spec{Type: "OKP"}, "The key type is not supported. Supported types are RSA, EC, AKP and, in a managed HSM, oct."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package keyops
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -45,13 +46,20 @@ const (
 
 var octBits = []int{128, 192, 256}
 
+const defaultOctBits = 256
+
+func checkOctBits(bits int) error {
+	if !slices.Contains(octBits, bits) {
+		return invalid("The key size %d is not supported for oct keys. Supported sizes are 128, 192 and 256.", bits)
+	}
+	return nil
+}
+
 // GenerateOct makes a symmetric key of 128, 192 or 256 bits; 0 means 256.
 func GenerateOct(bits int) (*Key, error) {
-	if bits == 0 {
-		bits = 256
-	}
-	if !slices.Contains(octBits, bits) {
-		return nil, invalid("The key size %d is not supported for oct keys. Supported sizes are 128, 192 and 256.", bits)
+	bits = cmp.Or(bits, defaultOctBits)
+	if err := checkOctBits(bits); err != nil {
+		return nil, err
 	}
 	octets := make([]byte, bits/8)
 	_, _ = rand.Read(octets) // never fails

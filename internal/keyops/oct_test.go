@@ -2,6 +2,7 @@ package keyops
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,11 +36,19 @@ func TestGenerateOct(t *testing.T) {
 	}
 }
 
-// TestSpecHasNoOct: symmetric keys are made with GenerateOct only, so that the
-// planes, which ask Validate, do not take them for key pairs.
-func TestSpecHasNoOct(t *testing.T) {
-	if err := (Spec{Type: TypeOct, Bits: 256}).Validate(); fault.KindOf(err) != fault.Invalid {
-		t.Errorf("Validate: %v", err)
+// TestGenerateByType makes through a Spec what is no pair of RSA or EC.
+func TestGenerateByType(t *testing.T) {
+	for _, spec := range []Spec{{Type: TypeOct}, {Type: TypeOct, Bits: 192}, {Type: TypeAKP, Algorithm: MLDSA44}} {
+		key, err := Generate(t.Context(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := key.Public(); p.Type != spec.Type || p.Algorithm != spec.Algorithm {
+			t.Errorf("%+v makes %+v", spec, p)
+		}
+		if octets, ok := key.private().(*symmetricKey); ok && 8*len(octets.octets) != cmp.Or(spec.Bits, 256) {
+			t.Errorf("%+v makes %d octets", spec, len(octets.octets))
+		}
 	}
 	if ops := DefaultOps(TypeOct); !slices.Equal(ops, []string{"encrypt", "decrypt", "wrapKey", "unwrapKey", "sign", "verify"}) {
 		t.Errorf("by default %v", ops)

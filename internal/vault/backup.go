@@ -40,7 +40,7 @@ func (s *Service) RestoreSecret(ctx context.Context, call Call, blob []byte) (*S
 }
 
 // RestoreKey is RestoreSecret for keys. An HSM key in a standard vault is
-// Forbidden.
+// Forbidden; a key of a type that the vault does not take is Invalid.
 func (s *Service) RestoreKey(ctx context.Context, call Call, blob []byte) (*Key, error) {
 	return asKey(s.restore(ctx, call, keyKind, access.KeyRestore, blob))
 }
@@ -209,8 +209,11 @@ func (b *backupRecord) check(sc catalog.Scope, k *kind) error {
 		if !validVersion(v.Record.Version) || (v.Record.Key != nil) != (k == keyKind) {
 			return errRecord
 		}
-		if v.Record.Key != nil && v.Record.Key.HSM && !sc.Vault.Premium {
-			return hsmNeedsPremium()
+		if v.Record.Key == nil {
+			continue
+		}
+		if err := admitType(sc.Vault, v.Record.Key.Type, v.Record.Key.HSM); err != nil {
+			return err
 		}
 	}
 	return nil

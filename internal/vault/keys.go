@@ -17,17 +17,24 @@ import (
 // is generated for a caller without permission.
 func (s *Service) CreateKey(ctx context.Context, call Call, name string, in CreateKey) (*Key, error) {
 	op := keyKind.onName(call, "Create", access.KeyCreate, name)
-	op.reject(in.Spec.Validate())
+	op.reject(in.Rejected, in.Spec.Validate())
 	return s.newKey(ctx, op, name, newKeyRequest{in.Spec.Type, in.HSM, in.Ops, in.Tags, in.Attributes}, func() (*keyops.Key, error) {
 		return keyops.Generate(ctx, in.Spec)
 	})
 }
 
 // ImportKey is CreateKey for a key that somebody else has made. One whose
-// numbers do not agree is Invalid.
+// numbers do not agree is Invalid. The key that a Transfer was wrapped for must be
+// an RSA-HSM key which has "import" among its Ops, is enabled, and may itself be
+// named in an import by the caller.
 func (s *Service) ImportKey(ctx context.Context, call Call, name string, in ImportKey) (*Key, error) {
 	op := keyKind.onName(call, "Import", access.KeyImport, name)
-	return s.newKey(ctx, op, name, newKeyRequest{in.Key.Type, in.HSM, in.Ops, in.Tags, in.Attributes}, func() (*keyops.Key, error) {
+	op.reject(in.Rejected)
+	hsm := in.HSM || in.Transfer != nil
+	return s.newKey(ctx, op, name, newKeyRequest{in.Key.Type, hsm, in.Ops, in.Tags, in.Attributes}, func() (*keyops.Key, error) {
+		if in.Transfer != nil {
+			return s.openTransfer(ctx, call, in.Transfer, in.Key.Type)
+		}
 		return keyops.Import(in.Key)
 	})
 }
@@ -71,11 +78,23 @@ func (s *Service) newKey(ctx context.Context, op *operation, name string, in new
 	return asKey(s.addVersion(ctx, op, keyKind, name, v, private.Reveal()))
 }
 
+// admitType decides which types of keys a vault takes: it is asked for every key
+// that comes in, by whatever way.
+func admitType(vault *catalog.Vault, of keyops.Type, hsm bool) error {
+	if of == keyops.TypeOct {
+		return octNeedsManagedHSM()
+	}
+	if hsm && !vault.Premium {
+		return hsmNeedsPremium()
+	}
+	return nil
+}
+
 // admitKey checks whether the vault may hold the key. Exportable keys need a
 // release policy, which no request can carry yet.
 func admitKey(vault *catalog.Vault, in newKeyRequest) error {
-	if in.hsm && !vault.Premium {
-		return hsmNeedsPremium()
+	if err := admitType(vault, in.kind, in.hsm); err != nil {
+		return err
 	}
 	if in.attributes.Exportable == nil || !*in.attributes.Exportable {
 		return nil

@@ -27,9 +27,13 @@ func checkKeyIs(t *testing.T, got, want *Key, size int) {
 		if len(public.X) != size || len(public.Y) != size || public.N != nil || public.E != nil {
 			t.Errorf("public numbers %+v", public)
 		}
+	case keyops.TypeAKP:
+		if len(public.Pub) != size || public.N != nil || public.X != nil {
+			t.Errorf("public numbers %+v", public)
+		}
 	}
 	bare := *got
-	bare.Public = keyops.PublicJWK{Type: public.Type, Curve: public.Curve}
+	bare.Public = keyops.PublicJWK{Type: public.Type, Curve: public.Curve, Algorithm: public.Algorithm}
 	if !reflect.DeepEqual(&bare, want) {
 		t.Errorf("got  %+v\nwant %+v", &bare, want)
 	}
@@ -46,11 +50,12 @@ func TestCreateKeyOfEveryType(t *testing.T) {
 	ecOps := []string{"sign", "verify"}
 	rsa := func(bits int) keyops.Spec { return keyops.Spec{Type: keyops.TypeRSA, Bits: bits} }
 	ec := func(c keyops.Curve) keyops.Spec { return keyops.Spec{Type: keyops.TypeEC, Curve: c} }
+	akp := func(a keyops.Algorithm) keyops.Spec { return keyops.Spec{Type: keyops.TypeAKP, Algorithm: a} }
 	tests := []struct {
 		name, vault string
 		in          CreateKey
 		curve       keyops.Curve
-		size        int // bytes of n, or of a coordinate
+		size        int // bytes of n, of a coordinate, or of pub
 		ops         []string
 	}{
 		{"RSA-2048-by-default", "standard", CreateKey{Spec: rsa(0)}, "", 256, rsaOps},
@@ -67,6 +72,9 @@ func TestCreateKeyOfEveryType(t *testing.T) {
 		{"P-256K-HSM", "premium", CreateKey{Spec: ec("P-256K"), HSM: true}, "P-256K", 32, ecOps},
 		{"size-that-agrees-with-the-curve", "standard",
 			CreateKey{Spec: keyops.Spec{Type: keyops.TypeEC, Curve: "P-384", Bits: 384}}, "P-384", 48, ecOps},
+		{"ML-DSA-44", "standard", CreateKey{Spec: akp("ML-DSA-44")}, "", 1312, ecOps},
+		{"ML-DSA-65", "standard", CreateKey{Spec: akp("ML-DSA-65")}, "", 1952, ecOps},
+		{"ML-DSA-87-HSM", "premium", CreateKey{Spec: akp("ML-DSA-87"), HSM: true}, "", 2592, ecOps},
 		{"not-exportable", "standard", CreateKey{Spec: ec(""), Attributes: Attributes{Exportable: ptr(false)}}, "P-256", 32, ecOps},
 		{"explicit-ops", "standard", CreateKey{Spec: ec(""), Ops: []string{"verify", "sign"}}, "P-256", 32, []string{"verify", "sign"}},
 		{"no-ops", "standard", CreateKey{Spec: ec(""), Ops: []string{}}, "P-256", 32, []string{}},
@@ -79,7 +87,7 @@ func TestCreateKeyOfEveryType(t *testing.T) {
 			want := &Key{
 				Object: Object{Name: tt.name, Version: made.Version, Enabled: true, Created: testStart, Updated: testStart,
 					RecoveryLevel: "Recoverable+Purgeable", RecoverableDays: 90},
-				Public: keyops.PublicJWK{Type: tt.in.Spec.Type, Curve: tt.curve},
+				Public: keyops.PublicJWK{Type: tt.in.Spec.Type, Curve: tt.curve, Algorithm: tt.in.Spec.Algorithm},
 				HSM:    tt.in.HSM, Ops: tt.ops,
 			}
 			if !validVersion(made.Version) {
@@ -106,7 +114,8 @@ func TestCreateKeyRefuses(t *testing.T) {
 	bad := func(message string) refused { return refused{fault.Invalid, "BadParameter", "", message} }
 	const (
 		sizes = "The key size %d is not supported for RSA keys. Supported sizes are 2048, 3072 and 4096."
-		kinds = "The key type is not supported. Supported types are RSA and EC."
+		kinds = "The key type is not supported. Supported types are RSA, EC, AKP and, in a managed HSM, oct."
+		octs  = "Keys of type oct are not supported in a key vault, only in a managed HSM."
 		curve = "The curve is not supported. Supported curves are P-256, P-384, P-521 and P-256K."
 		ops   = "The key_ops member has an invalid value. Valid values are encrypt, decrypt, sign, verify, wrapKey, unwrapKey, import and export."
 	)
@@ -123,7 +132,11 @@ func TestCreateKeyRefuses(t *testing.T) {
 		want        refused
 	}{
 		{"no type", "standard", CreateKey{}, bad(kinds)},
-		{"oct", "standard", CreateKey{Spec: keyops.Spec{Type: "oct"}}, bad(kinds)},
+		{"oct", "standard", CreateKey{Spec: keyops.Spec{Type: "oct"}}, bad(octs)},
+		{"oct in a premium vault", "premium", CreateKey{Spec: keyops.Spec{Type: "oct"}, HSM: true}, bad(octs)},
+		{"AKP without its algorithm", "standard", CreateKey{Spec: keyops.Spec{Type: "AKP"}},
+			bad("The algorithm of the AKP key is not supported. Supported algorithms are ML-DSA-44, ML-DSA-65 and ML-DSA-87.")},
+		{"rejected by its reader", "standard", CreateKey{Rejected: refusedByReader}, bad("Not like this.")},
 		{"a type with its HSM in it", "premium", CreateKey{Spec: keyops.Spec{Type: "RSA-HSM"}}, bad(kinds)},
 		{"1024 bits", "standard", rsa(1024), badSize("1024")},
 		{"2047 bits", "standard", rsa(2047), badSize("2047")},
@@ -146,7 +159,7 @@ func TestCreateKeyRefuses(t *testing.T) {
 		{"an operation twice", "standard", withOps("sign", "verify", "sign"), bad("The key_ops member has the value sign twice.")},
 		{"HSM in a standard vault", "standard", CreateKey{Spec: keyops.Spec{Type: keyops.TypeEC}, HSM: true},
 			refused{fault.Forbidden, "Forbidden", "", "Hardware key operation not allowed on standard vault"}},
-		{"what is wrong with the request first", "standard", CreateKey{Spec: keyops.Spec{Type: "oct"}, HSM: true}, bad(kinds)},
+		{"what is wrong with the request first", "standard", CreateKey{Spec: keyops.Spec{Type: "OKP"}, HSM: true}, bad(kinds)},
 		{"exportable in a standard vault", "standard", with(Attributes{Exportable: ptr(true)}),
 			bad("AKV.SKR.1001: The exportable attribute is only supported with premium vaults and API version >= '7.3-preview'.")},
 		{"exportable without a policy", "premium", with(Attributes{Exportable: ptr(true)}),

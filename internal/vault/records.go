@@ -34,23 +34,25 @@ type versionRecord struct {
 
 // keyRecord is the public side of a key.
 type keyRecord struct {
-	Type  keyops.Type  `json:"type"`
-	Curve keyops.Curve `json:"curve,omitempty"`
-	N     []byte       `json:"n,omitempty"`
-	E     []byte       `json:"e,omitempty"`
-	X     []byte       `json:"x,omitempty"`
-	Y     []byte       `json:"y,omitempty"`
-	HSM   bool         `json:"hsm,omitempty"`
-	Ops   []string     `json:"ops"`
+	Type  keyops.Type      `json:"type"`
+	Curve keyops.Curve     `json:"curve,omitempty"`
+	N     []byte           `json:"n,omitempty"`
+	E     []byte           `json:"e,omitempty"`
+	X     []byte           `json:"x,omitempty"`
+	Y     []byte           `json:"y,omitempty"`
+	Alg   keyops.Algorithm `json:"alg,omitempty"` // of AKP, as is Pub
+	Pub   []byte           `json:"pub,omitempty"`
+	HSM   bool             `json:"hsm,omitempty"`
+	Ops   []string         `json:"ops"`
 }
 
 func newKeyRecord(p keyops.PublicJWK, hsm bool, ops []string) *keyRecord {
-	return &keyRecord{Type: p.Type, Curve: p.Curve, N: p.N, E: p.E, X: p.X, Y: p.Y, HSM: hsm, Ops: ops}
+	return &keyRecord{Type: p.Type, Curve: p.Curve, N: p.N, E: p.E, X: p.X, Y: p.Y, Alg: p.Algorithm, Pub: p.Pub, HSM: hsm, Ops: ops}
 }
 
 func (k *keyRecord) public() keyops.PublicJWK {
 	return keyops.PublicJWK{
-		Type: k.Type, Curve: k.Curve,
+		Type: k.Type, Curve: k.Curve, Algorithm: k.Alg, Pub: slices.Clone(k.Pub),
 		N: slices.Clone(k.N), E: slices.Clone(k.E), X: slices.Clone(k.X), Y: slices.Clone(k.Y),
 	}
 }

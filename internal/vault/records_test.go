@@ -26,6 +26,10 @@ const (
 		`"key":{"type":"EC","curve":"P-256K","x":"AQ==","y":"Ag==","hsm":true,"ops":["sign","verify"]}}`
 	storedRSAVersion = "\x01" + `{"version":"0123456789abcdef0123456789abcdef","created":1,"updated":2,` +
 		`"key":{"type":"RSA","n":"//8=","e":"AQAB","ops":[]}}`
+	storedAKPVersion = "\x01" + `{"version":"0123456789abcdef0123456789abcdef","created":1,"updated":2,` +
+		`"key":{"type":"AKP","alg":"ML-DSA-65","pub":"AQI=","hsm":true,"ops":["sign"]}}`
+	storedOctVersion = "\x01" + `{"version":"0123456789abcdef0123456789abcdef","created":1,"updated":2,` +
+		`"key":{"type":"oct","hsm":true,"ops":["wrapKey","unwrapKey"]}}`
 )
 
 const storedID = "0123456789abcdef0123456789abcdef"
@@ -51,6 +55,10 @@ func TestStoredFormats(t *testing.T) {
 			Type: keyops.TypeEC, Curve: keyops.CurveP256K, X: []byte{1}, Y: []byte{2}, HSM: true, Ops: []string{"sign", "verify"}}},
 		storedRSAVersion: {Version: storedID, Created: 1, Updated: 2, Key: &keyRecord{
 			Type: keyops.TypeRSA, N: []byte{255, 255}, E: []byte{1, 0, 1}, Ops: []string{}}},
+		storedAKPVersion: {Version: storedID, Created: 1, Updated: 2, Key: &keyRecord{
+			Type: keyops.TypeAKP, Alg: keyops.MLDSA65, Pub: []byte{1, 2}, HSM: true, Ops: []string{"sign"}}},
+		storedOctVersion: {Version: storedID, Created: 1, Updated: 2, Key: &keyRecord{
+			Type: keyops.TypeOct, HSM: true, Ops: []string{"wrapKey", "unwrapKey"}}},
 	}
 	for stored, want := range versions {
 		if got := must(decodeVersion([]byte(stored)))(t); !reflect.DeepEqual(got, want) {

@@ -32,6 +32,10 @@ func hsmNeedsPremium() *fault.Error {
 	return fault.New(fault.Forbidden, "Forbidden", "Hardware key operation not allowed on standard vault")
 }
 
+func octNeedsManagedHSM() *fault.Error {
+	return fault.New(fault.Invalid, "BadParameter", "Keys of type oct are not supported in a key vault, only in a managed HSM.")
+}
+
 // disabled is the refusal to show a disabled object of a kind that hides them,
 // or to use a disabled key.
 func (k *kind) disabled(operation string) *fault.Error {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/keyops"
 )
 
@@ -63,3 +64,6 @@ var signed = sync.OnceValue(func() VerifyRequest {
 func (o testOperation) usesKey() bool {
 	return slices.Contains([]string{"Encrypt", "Decrypt", "WrapKey", "UnwrapKey", "Sign", "Verify"}, o.method)
 }
+
+// refusedByReader is what whoever has read a request may find wrong with it.
+var refusedByReader = fault.New(fault.Invalid, "BadParameter", "Not like this.")

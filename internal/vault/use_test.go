@@ -201,21 +201,20 @@ func TestUseRefusesParametersLast(t *testing.T) {
 	off.Attributes.Enabled = ptr(false)
 	must(w.svc.ImportKey(w.ctx(), call("v"), "off", off))(t)
 	k := must(w.svc.ImportKey(w.ctx(), call("v"), "k", importedRSAKey()))(t)
-	rejected := fault.New(fault.Invalid, "BadParameter", "Not like this.")
 	runs := map[string]func(Call, string, string) error{
 		"encrypt": func(c Call, name, version string) error {
-			_, err := w.svc.Encrypt(w.ctx(), c, name, version, CipherRequest{Algorithm: keyops.RSAOAEP, Rejected: rejected})
+			_, err := w.svc.Encrypt(w.ctx(), c, name, version, CipherRequest{Algorithm: keyops.RSAOAEP, Rejected: refusedByReader})
 			return err
 		},
 		"sign": func(c Call, name, version string) error {
 			in := rs256
-			in.Rejected = rejected
+			in.Rejected = refusedByReader
 			_, err := w.svc.Sign(w.ctx(), c, name, version, in)
 			return err
 		},
 		"verify": func(c Call, name, version string) error {
 			in := signed()
-			in.Rejected = rejected
+			in.Rejected = refusedByReader
 			_, err := w.svc.Verify(w.ctx(), c, name, version, in)
 			return err
 		},

@@ -102,15 +102,29 @@ type CreateKey struct {
 	Ops        []string
 	Tags       map[string]string
 	Attributes Attributes
+	// Rejected, if not nil, is what is wrong with the request for whoever has read
+	// it: the operation fails with it, once permission allows it.
+	Rejected error
 }
 
 // ImportKey is the request of Service.ImportKey, as CreateKey.
 type ImportKey struct {
-	Key        keyops.PrivateJWK
+	Key keyops.PrivateJWK
+	// Transfer, if not nil, holds the key in place of Key, of which only the type
+	// counts then. It makes it an HSM key.
+	Transfer   *Transfer
 	HSM        bool
 	Ops        []string
 	Tags       map[string]string
 	Attributes Attributes
+	Rejected   error // as in CreateKey
+}
+
+// Transfer is a key that was wrapped elsewhere, and the version of a key of the
+// same vault that it was wrapped for; version "" is the current one.
+type Transfer struct {
+	Blob          *keyops.Transfer
+	Name, Version string
 }
 
 // UpdateKey is the request of Service.UpdateKey, as UpdateSecret.
@@ -124,8 +138,8 @@ type UpdateKey struct {
 type CipherRequest struct {
 	Algorithm keyops.Algorithm
 	Input     keyops.Input
-	// Rejected, if not nil, is what is wrong with the parameters for whoever has
-	// read them: the operation fails with it, once permission and state allow it.
+	// Rejected is as in CreateKey, and is told once the key's state, too, allows the
+	// operation.
 	Rejected error
 }
 
