@@ -58,7 +58,7 @@ func TestOperations(t *testing.T) {
 		delete(unknown, name)
 		paths := []string{path, path + "/", strings.ToUpper(path)}
 		if strings.Contains(path, "/v") && !strings.HasSuffix(path, "/versions") && !strings.Contains(path, "/verify") {
-			paths = append(paths, strings.Replace(path, "/v", "/", 1))
+			paths = append(paths, strings.Replace(path, "/v", "/", 1), strings.Replace(path, "/v", "", 1))
 		}
 		for _, path := range paths {
 			route, _, allow, ok := p.router.Match(method, path)

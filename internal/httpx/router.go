@@ -13,8 +13,8 @@ type Route struct {
 	Method string
 	// Pattern is a path of literal segments, which match without case, and of
 	// parameters: "/secrets/{name}/{version?}". A parameter matches one
-	// segment that is not empty; a final or inner one with a question mark
-	// also matches an empty segment, and a final one its absence.
+	// segment that is not empty; one with a question mark also matches an
+	// empty segment and the absence of any, and has no value then.
 	Pattern string
 	// Name is the operation's name in logs and metrics: "SecretGet".
 	Name string
@@ -60,8 +60,26 @@ func (r *Router) add(route *Route) error {
 	if !ok || route.Handle == nil {
 		return errors.New("needs a leading slash and a handler")
 	}
+	segments := strings.Split(rest, "/")
+	if err := r.place(route, segments); err != nil {
+		return err
+	}
+	// Some clients clean their paths: of "/keys/name//encrypt" they make
+	// "/keys/name/encrypt". What is optional at the end, end leaves out.
+	for i, segment := range segments[:len(segments)-1] {
+		if strings.HasSuffix(segment, "?}") {
+			if err := r.place(route, slices.Delete(slices.Clone(segments), i, i+1)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// place makes the route the one of the segments.
+func (r *Router) place(route *Route, segments []string) error {
 	n := &r.root
-	for segment := range strings.SplitSeq(rest, "/") {
+	for _, segment := range segments {
 		var err error
 		if n, err = n.child(segment); err != nil {
 			return err

@@ -62,8 +62,11 @@ func TestMatch(t *testing.T) {
 		{"GET", "/secrets/n/ABC/", "GET /secrets/{name}/{version?}", "name=n version=ABC"},
 		{"PATCH", "/secrets/n/", "PATCH /secrets/{name}/{version?}", "name=n version="},
 
-		// Optional inside: a double slash is the newest version.
+		// Optional inside: a double slash is the newest version, and so is none.
 		{"POST", "/keys/n//encrypt", "POST /keys/{name}/{version?}/encrypt", "name=n version="},
+		{"POST", "/keys/n/encrypt", "POST /keys/{name}/{version?}/encrypt", "name=n"},
+		{"POST", "/keys/n/Encrypt/", "POST /keys/{name}/{version?}/encrypt", "name=n"},
+		{"POST", "/keys/encrypt/encrypt", "POST /keys/{name}/{version?}/encrypt", "name=encrypt"},
 		{"POST", "/keys/n/abc/encrypt", "POST /keys/{name}/{version?}/encrypt", "name=n version=abc"},
 		{"POST", "/keys/n/abc/ENCRYPT/", "POST /keys/{name}/{version?}/encrypt", "name=n version=abc"},
 
@@ -120,7 +123,7 @@ func TestNoMatch(t *testing.T) {
 		{"POST", "/secrets", "GET"}, {"POST", "/secrets/", "GET"}, {"get", "/secrets", "GET"}, {"HEAD", "/secrets", "GET"}, {"", "/secrets", "GET"},
 		{"POST", "/secrets/n", "DELETE GET PATCH PUT"}, {"POST", "/secrets/n/", "DELETE GET PATCH PUT"},
 		{"DELETE", "/secrets/n/v", "GET PATCH"}, {"PUT", "/secrets/n/v/", "GET PATCH"},
-		{"POST", "/keys/n/encrypt", "GET"}, {"GET", "/keys/n/v/encrypt", "POST"}, {"GET", "/keys/n//encrypt", "POST"},
+		{"GET", "/keys/n/encrypt", "POST"}, {"GET", "/keys/n/v/encrypt", "POST"}, {"GET", "/keys/n//encrypt", "POST"},
 		{"GET", "/subs/s/resourceGroups/g", "HEAD"}, {"PUT", "/twice/x", "GET"}, {"PUT", "/twice/x/", "GET"},
 
 		// What is reserved is no name, whatever the method and what follows.

@@ -159,7 +159,7 @@ func (w *world) prepare(vault string, k *kind, name string, to state) {
 	if k == secretKind {
 		_, err = w.svc.SetSecret(w.ctx(), call(vault), name, newSecret("old"))
 	} else {
-		_, err = w.svc.ImportKey(w.ctx(), call(vault), name, importedRSAKey())
+		w.plant(vault, name, theRSAKey())
 	}
 	if err == nil && to == deleted {
 		_, err = w.svc.delete(w.ctx(), call(vault), k, name)

@@ -179,9 +179,9 @@ func (e *CurveMismatch) Error() string { return e.cause.Error() }
 // Unwrap returns the *fault.Error.
 func (e *CurveMismatch) Unwrap() error { return e.cause }
 
-// cachedKeys bounds the cache of private keys. At worst, with those of ML-DSA-87,
-// it takes some 60 MB; with RSA keys of 2048 bits some 5.
-const cachedKeys = 1024
+// cachedKeys bounds the cache of private keys. With RSA keys of 2048 bits it takes
+// some 2 MB, and at worst, with those of ML-DSA, 50.
+const cachedKeys = 512
 
 // cachedKey is a parsed private key, under the revision of its record. Whether it
 // may be used is not kept here: every use reads that anew. The record of a key

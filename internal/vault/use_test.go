@@ -28,7 +28,8 @@ func (o testOperation) makes() bool {
 	return slices.Contains([]string{"Encrypt", "Sign", "WrapKey"}, o.method)
 }
 
-// plant puts a key into a vault that no operation would let in.
+// plant puts a key into a vault, which need not be one that an operation would let
+// in, and which is not checked again.
 func (w *world) plant(vault, name string, key *keyops.Key) string {
 	w.t.Helper()
 	private, err := key.MarshalPrivate()
