@@ -38,6 +38,9 @@ func FuzzRequest(f *testing.F) {
 	} {
 		f.Add(seed.method, seed.path, seed.query, seed.body)
 	}
+	for _, kid := range []string{"https://" + host + "/keys/ec", "https://" + host + "/keys//x", "kek"} {
+		f.Add("PUT", "/keys/t", v, transferBody(f, "EC-HSM", transferBlob(f, "EC", kid)))
+	}
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {
 		if strings.Contains(body, `"RSA`) {
 			return // takes long

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { DefaultAzureCredential } from '@azure/identity'
 import { SecretClient } from '@azure/keyvault-secrets'
-import { KeyClient } from '@azure/keyvault-keys'
+import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'
 import { KeyVaultManagementClient } from '@azure/arm-keyvault'
 import { ResourceManagementClient } from '@azure/arm-resources'
 
@@ -73,6 +73,15 @@ for (const name of [first, second]) {
   for (const curve of ['P-256', 'P-384', 'P-521', 'P-256K']) {
     assert.equal((await keys.createEcKey('ec-' + curve, { curve })).key.crv, curve)
   }
+  const crypto = new CryptographyClient(rsa, credential)
+  const digest = Uint8Array.from({ length: 32 }, (_, i) => i)
+  const closed = await crypto.encrypt({ algorithm: 'RSA-OAEP-256', plaintext: digest })
+  assert.deepEqual(Uint8Array.from((await crypto.decrypt({ algorithm: 'RSA-OAEP-256', ciphertext: closed.result })).result), digest)
+  const wrapped = await crypto.wrapKey('RSA-OAEP', digest)
+  assert.deepEqual(Uint8Array.from((await crypto.unwrapKey('RSA-OAEP', wrapped.result)).result), digest)
+  const signature = await crypto.sign('PS256', digest)
+  assert.ok((await crypto.verify('PS256', digest, signature.result)).result)
+  assert.equal(signature.keyID, rsa.id)
   await keys.createRsaKey('rsa', { keySize: 2048 })
   assert.equal((await all(keys.listPropertiesOfKeyVersions('rsa'))).length, 2)
   assert.equal((await all(keys.listPropertiesOfKeys())).length, 5)

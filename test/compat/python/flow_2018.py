@@ -76,6 +76,14 @@ assert again.key.kid == key.key.kid and again.key.n == key.key.n and len(again.k
 curve = client.create_key(VAULT, 'curve', 'EC', curve='SECP256K1' if client.api_version == '2016-10-01' else 'P-256K')
 assert len(curve.key.x) == 32
 assert sorted(k.kid.rsplit('/', 1)[1] for k in client.get_keys(VAULT)) == ['curve', 'signer']
+digest = bytes(range(32))
+signed = client.sign(VAULT, 'signer', '', 'RS256', digest)
+assert signed.kid == key.key.kid and client.verify(VAULT, 'signer', '', 'RS256', digest, signed.result).value
+assert not client.verify(VAULT, 'signer', '', 'RS256', digest[::-1], signed.result).value
+closed = client.encrypt(VAULT, 'signer', '', 'RSA-OAEP', b'plain').result
+assert client.decrypt(VAULT, 'signer', '', 'RSA-OAEP', closed).result == b'plain'
+wrapped = client.wrap_key(VAULT, 'signer', '', 'RSA-OAEP', digest).result
+assert client.unwrap_key(VAULT, 'signer', '', 'RSA-OAEP', wrapped).result == digest
 saw('keys')
 
 client.set_secret(VAULT, 'Password', 'first', tags={'team': 'blue'})

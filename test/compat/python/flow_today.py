@@ -8,6 +8,7 @@ import os
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import DefaultAzureCredential
 from azure.keyvault.keys import KeyClient
+from azure.keyvault.keys.crypto import CryptographyClient, EncryptionAlgorithm, KeyWrapAlgorithm, SignatureAlgorithm
 from azure.keyvault.secrets import SecretClient
 from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
@@ -73,6 +74,15 @@ for name in (FIRST, SECOND):
         ec = keys.create_ec_key('ec-' + curve, curve=curve)
         assert ec.key.crv == curve, ec.key.crv
     assert keys.get_key('rsa').id == rsa.id
+    crypto, digest = CryptographyClient(rsa, credential), bytes(range(32))
+    closed = crypto.encrypt(EncryptionAlgorithm.rsa_oaep_256, b'plain').ciphertext
+    assert crypto.decrypt(EncryptionAlgorithm.rsa_oaep_256, closed).plaintext == b'plain'
+    wrapped = crypto.wrap_key(KeyWrapAlgorithm.rsa_oaep, digest).encrypted_key
+    assert crypto.unwrap_key(KeyWrapAlgorithm.rsa_oaep, wrapped).key == digest
+    signature = crypto.sign(SignatureAlgorithm.ps256, digest)
+    assert signature.key_id == rsa.id and crypto.verify(SignatureAlgorithm.ps256, digest, signature.signature).is_valid
+    curve = CryptographyClient(keys.get_key('ec-P-256'), credential)
+    assert curve.verify(SignatureAlgorithm.es256, digest, curve.sign(SignatureAlgorithm.es256, digest).signature).is_valid
     keys.create_rsa_key('rsa', size=2048)
     assert len(list(keys.list_properties_of_key_versions('rsa'))) == 2
     assert len(list(keys.list_properties_of_keys())) == 5
