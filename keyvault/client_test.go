@@ -23,6 +23,10 @@ func TestRequests(t *testing.T) {
 	deletedSecret := `{"recoveryId":"https://contoso.example.com/deletedsecrets/s","deletedDate":1,"scheduledPurgeDate":2,"id":"https://contoso.example.com/secrets/s/1"}`
 	key := `{"key":{"kid":"https://contoso.example.com/keys/k/1","kty":"RSA","key_ops":["sign"],"n":"AQAB","e":"AQAB"},"attributes":{"enabled":true}}`
 	deletedKey := `{"recoveryId":"https://contoso.example.com/deletedkeys/k","deletedDate":1,"scheduledPurgeDate":2,"key":{"kid":"https://contoso.example.com/keys/k/1"}}`
+	used := `{"kid":"https://contoso.example.com/keys/k/1","value":"AQ","iv":"Ag","tag":"Aw","aad":"BA"}`
+	policy := `{"id":"https://contoso.example.com/keys/k/rotationpolicy","lifetimeActions":[{"trigger":{"timeBeforeExpiry":"P30D"},"action":{"type":"Notify"}}],"attributes":{"expiryTime":"P90D","created":1,"updated":2}}`
+	gcm := api.KeyOperationParameters{Algorithm: api.AlgorithmA256GCM, Value: []byte{1}, IV: []byte{2}, AAD: []byte{3}, Tag: []byte{4}}
+	gcmBody := `{"alg":"A256GCM","value":"AQ","iv":"Ag","aad":"Aw","tag":"BA"}`
 	attributes := &api.Attributes{Enabled: ptr(false), Expires: ptr(api.UnixTime(7))}
 	tests := []struct {
 		name   string
@@ -69,6 +73,42 @@ func TestRequests(t *testing.T) {
 			"POST", "/deletedkeys/k/recover", "", 200, key},
 		{"PurgeDeletedKey", func(ctx context.Context, c *Client) (any, error) { return nil, c.PurgeDeletedKey(ctx, "k") },
 			"DELETE", "/deletedkeys/k", "", 204, ""},
+		{"Encrypt", func(ctx context.Context, c *Client) (any, error) { return c.Encrypt(ctx, "k", "", gcm) },
+			"POST", "/keys/k//encrypt", gcmBody, 200, used},
+		{"Decrypt", func(ctx context.Context, c *Client) (any, error) { return c.Decrypt(ctx, "k", version32, gcm) },
+			"POST", "/keys/k/" + version32 + "/decrypt", gcmBody, 200, used},
+		{"WrapKey", func(ctx context.Context, c *Client) (any, error) {
+			return c.WrapKey(ctx, "k", version32, api.KeyOperationParameters{Algorithm: api.AlgorithmRSAOAEP256, Value: []byte{0xff}})
+		}, "POST", "/keys/k/" + version32 + "/wrapkey", `{"alg":"RSA-OAEP-256","value":"_w"}`, 200, used},
+		{"UnwrapKey", func(ctx context.Context, c *Client) (any, error) {
+			return c.UnwrapKey(ctx, "k", "", api.KeyOperationParameters{Algorithm: api.AlgorithmRSA15, Value: []byte{1}})
+		}, "POST", "/keys/k//unwrapkey", `{"alg":"RSA1_5","value":"AQ"}`, 200, used},
+		{"Sign", func(ctx context.Context, c *Client) (any, error) {
+			return c.Sign(ctx, "k", version32, api.KeySignParameters{Algorithm: api.AlgorithmES256, Value: []byte("d")})
+		}, "POST", "/keys/k/" + version32 + "/sign", `{"alg":"ES256","value":"ZA"}`, 200, used},
+		{"Verify", func(ctx context.Context, c *Client) (any, error) {
+			valid, err := c.Verify(ctx, "k", version32, api.KeyVerifyParameters{Algorithm: api.AlgorithmES256, Digest: []byte("d"), Value: []byte("s")})
+			return api.KeyVerifyResult{Value: valid}, err
+		}, "POST", "/keys/k/" + version32 + "/verify", `{"alg":"ES256","digest":"ZA","value":"cw"}`, 200, `{"value":true}`},
+		{"Verify", func(ctx context.Context, c *Client) (any, error) {
+			valid, err := c.Verify(ctx, "k", "", api.KeyVerifyParameters{Algorithm: api.AlgorithmES256, Digest: []byte("d"), Value: []byte("s")})
+			return api.KeyVerifyResult{Value: valid}, err
+		}, "POST", "/keys/k//verify", `{"alg":"ES256","digest":"ZA","value":"cw"}`, 200, `{"value":false}`},
+		{"RotateKey", func(ctx context.Context, c *Client) (any, error) { return c.RotateKey(ctx, "k") },
+			"POST", "/keys/k/rotate", "", 200, key},
+		{"GetKeyRotationPolicy", func(ctx context.Context, c *Client) (any, error) { return c.GetKeyRotationPolicy(ctx, "k") },
+			"GET", "/keys/k/rotationpolicy", "", 200, policy},
+		{"UpdateKeyRotationPolicy", func(ctx context.Context, c *Client) (any, error) {
+			return c.UpdateKeyRotationPolicy(ctx, "k", api.KeyRotationPolicy{Attributes: &api.KeyRotationPolicyAttributes{ExpiryTime: "P90D"}})
+		}, "PUT", "/keys/k/rotationpolicy", `{"attributes":{"expiryTime":"P90D"}}`, 200, policy},
+		{"ReleaseKey", func(ctx context.Context, c *Client) (any, error) {
+			signed, err := c.ReleaseKey(ctx, "k", "", api.KeyReleaseParameters{Target: "a.b.c", Nonce: "n", Enc: "RSA_AES_KEY_WRAP_256"})
+			return api.KeyReleaseResult{Value: signed}, err
+		}, "POST", "/keys/k//release", `{"target":"a.b.c","nonce":"n","enc":"RSA_AES_KEY_WRAP_256"}`, 200, `{"value":"d.e.f"}`},
+		{"GetRandomBytes", func(ctx context.Context, c *Client) (any, error) {
+			b, err := c.GetRandomBytes(ctx, 2)
+			return api.RandomBytes{Value: b}, err
+		}, "POST", "/rng", `{"count":2}`, 200, `{"value":"AQI"}`},
 		{"name with a slash", func(ctx context.Context, c *Client) (any, error) { return c.GetDeletedKey(ctx, "../a b?") },
 			"GET", "/deletedkeys/..%2Fa%20b%3F", "", 200, deletedKey},
 	}
@@ -123,10 +163,12 @@ func TestNoSuchAddress(t *testing.T) {
 		_, set := c.SetSecret(ctx, name, api.SecretSetParameters{})
 		_, get := c.GetKey(ctx, name, "")
 		_, del := c.DeleteSecret(ctx, name)
+		_, sign := c.Sign(ctx, name, "", api.KeySignParameters{})
+		_, rotate := c.RotateKey(ctx, name)
 		var list error
 		for _, list = range c.ListKeyVersions(ctx, name, nil) {
 		}
-		for i, err := range []error{set, get, del, list, c.PurgeDeletedKey(ctx, name)} {
+		for i, err := range []error{set, get, del, sign, rotate, list, c.PurgeDeletedKey(ctx, name)} {
 			if err == nil {
 				t.Errorf("name %q was accepted by call %d", name, i)
 			}
@@ -135,8 +177,10 @@ func TestNoSuchAddress(t *testing.T) {
 	for _, version := range []string{"versions", "..", "a/b", "rotationpolicy", " ", "g"} {
 		_, get := c.GetSecret(ctx, "s", version)
 		_, update := c.UpdateKey(ctx, "k", version, api.KeyUpdateParameters{})
-		if get == nil || update == nil {
-			t.Errorf("version %q was accepted: %v, %v", version, get, update)
+		_, decrypt := c.Decrypt(ctx, "k", version, api.KeyOperationParameters{})
+		_, release := c.ReleaseKey(ctx, "k", version, api.KeyReleaseParameters{})
+		if get == nil || update == nil || decrypt == nil || release == nil {
+			t.Errorf("version %q was accepted: %v, %v, %v, %v", version, get, update, decrypt, release)
 		}
 	}
 	if seen := f.seen(); len(seen) != 0 {
