@@ -1,5 +1,6 @@
 // Package keyvault is a client of a key vault's data plane: it creates, reads,
-// changes, deletes, recovers and purges secrets and keys.
+// changes, deletes, recovers and purges secrets and keys, and uses keys that never
+// leave the vault.
 //
 // It speaks the protocol of Azure Key Vault and nothing besides, so that one
 // program works against a vault of Azure and one of OpenKeyVault. Vaults
@@ -24,6 +25,14 @@
 // Any azcore.TokenCredential will do. Programs in which a function obtains the
 // token, as the client libraries of 2018 wanted it, wrap it with
 // [CallbackCredential].
+//
+// # Keys that stay in the vault
+//
+// [Client.Sign], [Client.Decrypt] and their like are the vault's own operations,
+// with its own names of algorithms. A [Signer] and a [Decrypter] put a key of the
+// vault where Go's packages take a private key: crypto/x509 signs certificates with
+// it, and a server of crypto/tls needs no other. [PublicKey] returns what is public
+// of a key, with which a program encrypts and verifies without asking the vault.
 //
 // # Errors
 //

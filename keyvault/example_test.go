@@ -19,11 +19,11 @@ import (
 
 // The vault that the examples use. Programs need none of this: they say
 // "https://contoso.vault.azure.net" and leave the options nil.
-var server = httptest.NewTLSServer(new(toyVault))
+var toy = httptest.NewTLSServer(new(toyVault))
 
 var (
 	vaultURL = "https://contoso.example.com"
-	options  = &keyvault.ClientOptions{ClientOptions: policy.ClientOptions{Transport: server.Client()}}
+	options  = &keyvault.ClientOptions{ClientOptions: policy.ClientOptions{Transport: toy.Client()}}
 	// With azidentity: cred, err := azidentity.NewDefaultAzureCredential(nil)
 	cred azcore.TokenCredential = exampleCredential{}
 )
@@ -147,6 +147,8 @@ func (toyVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"value":[{"id":"%[1]s/secrets/api-token"},{"id":"%[1]s/secrets/database-password"}],"nextLink":null}`, base)
 	case path == "secrets/database-password":
 		fmt.Fprintf(w, `{"value":"correct horse battery staple","id":"%s/%s/1"}`, base, path)
+	case strings.HasPrefix(path, "keys/ca"):
+		serveToyKey(w, r, base+"/keys/ca/1")
 	case strings.HasPrefix(path, "keys/signing"):
 		fmt.Fprintf(w, `{"key":{"kid":"%s/keys/signing/1","kty":"RSA","n":"AQAB","e":"AQAB"}}`, base)
 	default:

@@ -15,17 +15,11 @@ import (
 	"github.com/openkeyvault/openkeyvault/api"
 )
 
-// signerTimeout bounds an operation of a Signer that has no context of its own.
-const signerTimeout = time.Minute
+// remoteTimeout bounds an operation that has no context of its own.
+const remoteTimeout = time.Minute
 
-// Signer is a private key that stays in the vault: a crypto.Signer and, if it is
-// an RSA key, a crypto.Decrypter. Packages such as crypto/x509 and crypto/tls use
-// it in the place of a key of their own.
-//
-// Each operation is a request to the vault. A Signer uses one version of a key,
-// the one that was current when it was made: its public key never changes, and
-// after a rotation another Signer is needed. It is safe for concurrent use.
-type Signer struct {
+// remoteKey is a version of a key in a vault.
+type remoteKey struct {
 	client  *Client
 	name    string
 	version string
@@ -35,6 +29,52 @@ type Signer struct {
 	limit   time.Duration // of an operation, 0 if ctx alone bounds it
 }
 
+func readKey(ctx context.Context, client *Client, name, version string) (remoteKey, error) {
+	bundle, err := client.GetKey(ctx, name, version)
+	if err != nil {
+		return remoteKey{}, err
+	}
+	public, err := PublicKey(bundle.Key)
+	if err != nil {
+		return remoteKey{}, err
+	}
+	id, err := ParseID(bundle.Key.KID)
+	if err != nil || id.Version == "" {
+		return remoteKey{}, errors.New("keyvault: the answer does not name the version of the key")
+	}
+	return remoteKey{
+		client: client, name: name, version: id.Version, id: bundle.Key.KID, public: public,
+		ctx: context.WithoutCancel(ctx), limit: remoteTimeout,
+	}, nil
+}
+
+// KeyID returns the URL of the version of the key.
+func (k *remoteKey) KeyID() string { return k.id }
+
+// Public returns the public key: an *rsa.PublicKey or an *ecdsa.PublicKey.
+func (k *remoteKey) Public() crypto.PublicKey { return k.public }
+
+// bounded returns the context of one operation.
+func (k *remoteKey) bounded() (context.Context, context.CancelFunc) {
+	if k.limit == 0 {
+		return k.ctx, func() {}
+	}
+	return context.WithTimeout(k.ctx, k.limit)
+}
+
+func (k remoteKey) withContext(ctx context.Context) remoteKey {
+	k.ctx, k.limit = ctx, 0
+	return k
+}
+
+// Signer is a private key that stays in the vault, as a crypto.Signer. Packages
+// such as crypto/x509 and crypto/tls use it in the place of a key of their own.
+//
+// Each signature is a request to the vault. A Signer uses one version of a key,
+// the one that was current when it was made: its public key never changes, and
+// after a rotation another Signer is needed. It is safe for concurrent use.
+type Signer struct{ remoteKey }
+
 // NewSigner reads a key, which needs the permission keys/get, and returns it as a
 // Signer of the version that the vault answered with. It returns an error for
 // keys that crypto/x509 does not know, such as those on the curve P-256K.
@@ -42,37 +82,16 @@ type Signer struct {
 // ctx bounds the reading. The operations of the Signer keep its values but outlast
 // its end, and take a minute at most; WithContext bounds them otherwise.
 func NewSigner(ctx context.Context, client *Client, name, version string) (*Signer, error) {
-	bundle, err := client.GetKey(ctx, name, version)
+	k, err := readKey(ctx, client, name, version)
 	if err != nil {
 		return nil, err
 	}
-	public, err := publicKey(bundle.Key)
-	if err != nil {
-		return nil, fmt.Errorf("keyvault: NewSigner: %w", err)
-	}
-	id, err := ParseID(bundle.Key.KID)
-	if err != nil || id.Version == "" {
-		return nil, errors.New("keyvault: NewSigner: the answer does not name the version of the key")
-	}
-	return &Signer{
-		client: client, name: name, version: id.Version, id: bundle.Key.KID, public: public,
-		ctx: context.WithoutCancel(ctx), limit: signerTimeout,
-	}, nil
+	return &Signer{k}, nil
 }
 
-// WithContext returns the same key with another context, which bounds every
-// operation alone.
-func (s *Signer) WithContext(ctx context.Context) *Signer {
-	other := *s
-	other.ctx, other.limit = ctx, 0
-	return &other
-}
-
-// KeyID returns the URL of the version of the key.
-func (s *Signer) KeyID() string { return s.id }
-
-// Public returns the public key: an *rsa.PublicKey or an *ecdsa.PublicKey.
-func (s *Signer) Public() crypto.PublicKey { return s.public }
+// WithContext returns the same key with another context, which alone bounds every
+// operation.
+func (s *Signer) WithContext(ctx context.Context) *Signer { return &Signer{s.withContext(ctx)} }
 
 // Sign signs a digest of the hash function that opts name. The first parameter
 // has no effect: the vault has its own source of randomness. It needs the
@@ -170,62 +189,4 @@ func (s *Signer) sign(algorithm api.Algorithm, digest []byte, size int) ([]byte,
 		return nil, fmt.Errorf("keyvault: Signer: the answer has %d bytes, and a signature of the key %d", len(result.Value), size)
 	}
 	return result.Value, nil
-}
-
-// Decrypt decrypts with an RSA key: according to PKCS #1 v1.5 if opts are nil or
-// *rsa.PKCS1v15DecryptOptions, or to OAEP with SHA-1 or SHA-256 and no label if
-// they are *rsa.OAEPOptions. It needs the permission keys/decrypt.
-//
-// Whoever sends ciphertexts of PKCS #1 v1.5 and learns which of them could be
-// decrypted can decrypt others. A SessionKeyLen, which is to hide that, is
-// refused: how long a vault takes to answer may tell it all the same.
-func (s *Signer) Decrypt(_ io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
-	if _, isRSA := s.public.(*rsa.PublicKey); !isRSA {
-		return nil, errors.New("keyvault: Signer: only RSA keys decrypt")
-	}
-	algorithm, err := decryptionAlgorithm(opts)
-	if err != nil {
-		return nil, fmt.Errorf("keyvault: Signer: %w", err)
-	}
-	ctx, cancel := s.bounded()
-	defer cancel()
-	result, err := s.client.Decrypt(ctx, s.name, s.version, api.KeyOperationParameters{Algorithm: algorithm, Value: ciphertext})
-	if err != nil {
-		return nil, err
-	}
-	return result.Value, nil
-}
-
-func decryptionAlgorithm(opts crypto.DecrypterOpts) (api.Algorithm, error) {
-	switch opts := opts.(type) {
-	case nil:
-		return api.AlgorithmRSA15, nil
-	//lint:ignore SA1019 it is how callers ask for what vaults have, and the documentation warns
-	case *rsa.PKCS1v15DecryptOptions:
-		if opts.SessionKeyLen != 0 {
-			return "", errors.New("a vault cannot hide whether a session key could be decrypted")
-		}
-		return api.AlgorithmRSA15, nil
-	case *rsa.OAEPOptions:
-		switch {
-		case len(opts.Label) != 0:
-			return "", errors.New("a vault's OAEP has no label")
-		case opts.MGFHash != 0 && opts.MGFHash != opts.Hash:
-			return "", errors.New("a vault's OAEP has one hash function")
-		case opts.Hash == crypto.SHA1:
-			return api.AlgorithmRSAOAEP, nil
-		case opts.Hash == crypto.SHA256:
-			return api.AlgorithmRSAOAEP256, nil
-		}
-		return "", fmt.Errorf("a vault's OAEP has SHA-1 or SHA-256, not %v", opts.Hash)
-	}
-	return "", fmt.Errorf("options of the type %T", opts)
-}
-
-// bounded returns the context of one operation.
-func (s *Signer) bounded() (context.Context, context.CancelFunc) {
-	if s.limit == 0 {
-		return s.ctx, func() {}
-	}
-	return context.WithTimeout(s.ctx, s.limit)
 }

@@ -62,6 +62,15 @@ func (v *keyVault) signer(t *testing.T) *Signer {
 	return s
 }
 
+func (v *keyVault) decrypter(t *testing.T) *Decrypter {
+	t.Helper()
+	d, err := NewDecrypter(t.Context(), v.client(t, &fakeCredential{}), "k", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 func (v *keyVault) jwk() *api.JSONWebKey {
 	k := &api.JSONWebKey{KID: vaultURL + "/keys/k/" + version32}
 	switch public := v.private.Public().(type) {
@@ -229,10 +238,10 @@ func TestSignerECDSA(t *testing.T) {
 	}
 }
 
-func TestSignerDecrypts(t *testing.T) {
+func TestDecrypter(t *testing.T) {
 	t.Parallel()
 	v := newKeyVault(t, testRSA())
-	s, public := v.signer(t), &testRSA().PublicKey
+	d, public := v.decrypter(t), &testRSA().PublicKey
 	message := []byte("hunter2")
 	old, err := rsa.EncryptPKCS1v15(rand.Reader, public, message)
 	if err != nil {
@@ -256,13 +265,13 @@ func TestSignerDecrypts(t *testing.T) {
 		{"OAEP", oaep(sha1.New()), &rsa.OAEPOptions{Hash: crypto.SHA1}, "RSA-OAEP"},
 		{"OAEP-256", oaep(sha256.New()), &rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA256}, "RSA-OAEP-256"},
 	} {
-		got, err := s.Decrypt(nil, tt.ciphertext, tt.opts)
+		got, err := d.Decrypt(nil, tt.ciphertext, tt.opts)
 		if err != nil || string(got) != string(message) || v.last.algorithm != tt.want || v.last.path != "/keys/k/"+version32+"/decrypt" {
 			t.Errorf("%s: %q, %v, having asked for %s at %s", tt.name, got, err, v.last.algorithm, v.last.path)
 		}
 	}
 	var refusal *Error
-	if _, err := s.Decrypt(nil, old, &rsa.OAEPOptions{Hash: crypto.SHA1}); !errors.As(err, &refusal) || refusal.StatusCode != 400 {
+	if _, err := d.Decrypt(nil, old, &rsa.OAEPOptions{Hash: crypto.SHA1}); !errors.As(err, &refusal) || refusal.StatusCode != 400 {
 		t.Errorf("a ciphertext of another algorithm: %v", err)
 	}
 }
@@ -297,24 +306,42 @@ func TestSignerRefuses(t *testing.T) {
 			t.Errorf("%s, %v: %x, %v, want %q", tt.key, tt.opts, signature, err, tt.want)
 		}
 	}
+	if seen := append(ofRSA.seen(), ofEC.seen()...); len(seen) != 0 {
+		t.Errorf("sent %+v", seen)
+	}
+}
+
+func TestDecrypterRefuses(t *testing.T) {
+	t.Parallel()
+	v := newKeyVault(t, testRSA())
+	d := v.decrypter(t)
+	v.seen()
 	for _, tt := range []struct {
-		key  string
 		opts crypto.DecrypterOpts
 		want string
 	}{
-		{"EC", nil, "only RSA keys decrypt"},
-		{"RSA", &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 48}, "cannot hide"},
-		{"RSA", &rsa.OAEPOptions{Hash: crypto.SHA384}, "not SHA-384"},
-		{"RSA", &rsa.OAEPOptions{Hash: crypto.SHA256, Label: []byte("l")}, "no label"},
-		{"RSA", &rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA1}, "one hash function"},
-		{"RSA", "nonsense", "options of the type string"},
+		{&rsa.PKCS1v15DecryptOptions{SessionKeyLen: 48}, "cannot hide"},
+		{&rsa.OAEPOptions{Hash: crypto.SHA384}, "not SHA-384"},
+		{&rsa.OAEPOptions{Hash: crypto.SHA256, Label: []byte("l")}, "no label"},
+		{&rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA1}, "one hash function"},
+		{"nonsense", "options of the type string"},
 	} {
-		if got, err := keys[tt.key].Decrypt(nil, make([]byte, 256), tt.opts); err == nil || got != nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s, %v: %x, %v, want %q", tt.key, tt.opts, got, err, tt.want)
+		if got, err := d.Decrypt(nil, make([]byte, 256), tt.opts); err == nil || got != nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v: %x, %v, want %q", tt.opts, got, err, tt.want)
 		}
 	}
-	if seen := append(ofRSA.seen(), ofEC.seen()...); len(seen) != 0 {
+	if seen := v.seen(); len(seen) != 0 {
 		t.Errorf("sent %+v", seen)
+	}
+	ec := newKeyVault(t, newECDSA(t, elliptic.P256()))
+	if d, err := NewDecrypter(t.Context(), ec.client(t, &fakeCredential{}), "k", ""); d != nil || err == nil || !strings.Contains(err.Error(), "only RSA keys decrypt") {
+		t.Errorf("an EC key: %v, %v", d, err)
+	}
+	ec.answer = func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, 404, `{"error":{"code":"KeyNotFound","message":"m"}}`)
+	}
+	if d, err := NewDecrypter(t.Context(), ec.client(t, &fakeCredential{}), "k", ""); d != nil || !IsNotFound(err) {
+		t.Errorf("a key that does not exist: %v, %v", d, err)
 	}
 }
 
