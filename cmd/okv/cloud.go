@@ -28,6 +28,7 @@ type cloudConfig struct {
 	private       bool
 	configuration azcloud.Configuration
 	vaultSuffix   string // follows the name of a vault; begins with a dot
+	hsmSuffix     string // of managed HSMs, empty if the cloud does not say
 	scope         string // of tokens for the management plane
 	directory     string // the endpoint of the directory, empty for Microsoft's
 }
@@ -35,6 +36,7 @@ type cloudConfig struct {
 var publicCloud = &cloudConfig{
 	configuration: azcloud.AzurePublic,
 	vaultSuffix:   ".vault.azure.net",
+	hsmSuffix:     ".managedhsm.azure.net",
 	scope:         "https://management.core.windows.net//.default", // as azcore asks for it
 }
 
@@ -127,13 +129,14 @@ func readCloud(body []byte) (*cloudConfig, error) {
 		} `json:"authentication"`
 		Suffixes struct {
 			KeyVaultDNS string `json:"keyVaultDns"`
+			MHSMDNS     string `json:"mhsmDns"`
 		} `json:"suffixes"`
 	}
 	if err := json.Unmarshal(body, &d); err != nil {
 		return nil, fmt.Errorf("the description of the cloud is not JSON: %w", err)
 	}
-	suffix := "." + strings.TrimPrefix(d.Suffixes.KeyVaultDNS, ".")
-	if len(d.Authentication.Audiences) == 0 || suffix == "." || strings.ContainsAny(suffix, "/@?# ") {
+	suffix, hsmSuffix := suffixOf(d.Suffixes.KeyVaultDNS), suffixOf(d.Suffixes.MHSMDNS)
+	if len(d.Authentication.Audiences) == 0 || suffix == "" {
 		return nil, fmt.Errorf("the description of the cloud lacks its audience or its vaults")
 	}
 	for _, address := range []string{d.ResourceManager, d.Authentication.LoginEndpoint, d.Directory} {
@@ -151,7 +154,17 @@ func readCloud(body []byte) (*cloudConfig, error) {
 			},
 		},
 		vaultSuffix: suffix,
+		hsmSuffix:   hsmSuffix,
 		scope:       audience + "/.default",
 		directory:   strings.TrimSuffix(d.Directory, "/"),
 	}, nil
+}
+
+// suffixOf returns a domain with a dot before it, or nothing if it is none.
+func suffixOf(domain string) string {
+	domain = strings.TrimPrefix(domain, ".")
+	if domain == "" || strings.ContainsAny(domain, "/@?# ") {
+		return ""
+	}
+	return "." + domain
 }

@@ -13,20 +13,25 @@ import (
 
 // readFile reads a file, or in if that is "-", of at most max bytes.
 func readFile(in io.Reader, file string, max int64, tooLarge string) ([]byte, error) {
+	return readNamed(in, "--file", file, max, tooLarge)
+}
+
+// readNamed is readFile for a file that another flag names.
+func readNamed(in io.Reader, flag, file string, max int64, tooLarge string) ([]byte, error) {
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return nil, fmt.Errorf("--file: %w", err)
+			return nil, fmt.Errorf("%s: %w", flag, err)
 		}
 		defer f.Close()
 		in = f
 	}
 	content, err := io.ReadAll(io.LimitReader(in, max+1))
 	if err != nil {
-		return nil, fmt.Errorf("--file: %w", err)
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	if int64(len(content)) > max {
-		return nil, errors.New("--file: " + tooLarge)
+		return nil, errors.New(flag + ": " + tooLarge)
 	}
 	return content, nil
 }

@@ -55,6 +55,18 @@ var needs = map[string]need{
 	"BackupKey":            {"key", "backup", roleCryptoUser},
 	"RestoreKey":           {"key", "restore", roleCryptoOfficer},
 	"ImportKey":            {"key", "import", roleCryptoOfficer},
+	"Encrypt":              {"key", "encrypt", roleCryptoUser},
+	"Decrypt":              {"key", "decrypt", roleCryptoUser},
+	"WrapKey":              {"key", "wrapKey", roleCryptoUser},
+	"UnwrapKey":            {"key", "unwrapKey", roleCryptoUser},
+	"Sign":                 {"key", "sign", roleCryptoUser},
+	"Verify":               {"key", "verify", roleCryptoUser},
+	"RotateKey":            {"key", "rotate", roleCryptoOfficer},
+
+	"GetKeyRotationPolicy":    {"key", "getrotationpolicy", roleCryptoOfficer},
+	"UpdateKeyRotationPolicy": {"key", "setrotationpolicy", roleCryptoOfficer},
+	"ReleaseKey":              {"key", "release", "Key Vault Crypto Service Release User"},
+	"GetRandomBytes":          {"key", "rng", "Managed HSM Crypto User"},
 }
 
 // dataHint returns the likely way out of a vault's refusal.
@@ -73,6 +85,8 @@ func dataHint(e *keyvault.Error) string {
 		return fmt.Sprintf("bring it back with okv %s recover, or free its name with okv %[1]s purge", need.noun)
 	case keyvault.IsUnauthorized(e):
 		return credentialHint()
+	case e.StatusCode == http.StatusBadRequest && (e.Operation == "Decrypt" || e.Operation == "UnwrapKey"):
+		return "check that the algorithm is the one that made the value, and --version the version of the key that did"
 	}
 	return unavailableHint(e.StatusCode)
 }
@@ -89,6 +103,10 @@ func forbiddenHint(e *keyvault.Error, need need) string {
 		return fmt.Sprintf("the vault's network rules do not admit this machine: okv vault network-rule add --name %s --ip-address ADDRESS", vaultName(e))
 	case api.InnerSecretDisabled, api.InnerKeyDisabled:
 		return fmt.Sprintf("enable it with okv %s set-attributes --enabled true", need.noun)
+	case api.InnerKeyOperationForbidden:
+		return "okv key show lists what the key may do, and okv key set-attributes --ops changes it"
+	case "KeyExpired", "KeyNotYetValid":
+		return "okv key show shows its dates, and okv key set-attributes --expires and --not-before change them"
 	}
 	return ""
 }

@@ -24,6 +24,7 @@ const hsmSuffix = "-HSM"
 func newKey() *cobra.Command {
 	keys := kind{
 		noun:     "key",
+		hsm:      true,
 		show:     ofVersion((*keyvault.Client).GetKey),
 		remove:   ofName((*keyvault.Client).DeleteKey),
 		recover:  ofName((*keyvault.Client).RecoverDeletedKey),
@@ -36,11 +37,14 @@ func newKey() *cobra.Command {
 
 		showDeleted: ofName((*keyvault.Client).GetDeletedKey),
 	}
-	return newObjects(keys, `key creates, shows and deletes keys, with the flags of az keyvault key. Private
-keys never leave the vault; -o json shows the public part as a JSON Web Key.`,
+	return newObjects(keys, `key creates, imports, shows, uses, rotates and deletes keys, with the flags of
+az keyvault key. Private keys never leave the vault; -o json shows the public part
+as a JSON Web Key.`,
 		`  okv key create --vault-name dev --name signer --kty EC --curve P-256
   okv key show --vault-name dev --name signer -o json
-  okv key list --vault-name dev`, newKeyCreate, newKeySetAttributes)
+  okv key sign --vault-name dev --name signer --algorithm ES256 --file release.tar.gz`,
+		newKeyCreate, newKeyImport, newKeyDownload, newKeySetAttributes, newKeyEncrypt, newKeyDecrypt, newKeyWrap, newKeyUnwrap,
+		newKeySign, newKeyVerify, newKeyRotate, newKeyRotationPolicy, newKeyRandom)
 }
 
 func newKeyCreate(g *group) *cobra.Command {

@@ -18,6 +18,8 @@ type kind struct {
 	noun string // secret or key
 	// contentTypes says that lists show content types.
 	contentTypes bool
+	// hsm says that managed HSMs have the kind, too.
+	hsm bool
 
 	show            func(*keyvault.Client, context.Context, string, string) (any, error)
 	remove, recover func(*keyvault.Client, context.Context, string) (any, error)
@@ -42,6 +44,9 @@ func newObjects(k kind, long, example string, own ...func(*group) *cobra.Command
 	cmd := newGroup(k.noun, fmt.Sprintf("Use the %ss of a vault", k.noun), long+"\n\n"+addressHelp, example)
 	g := &group{kind: k}
 	g.address.add(cmd)
+	if k.hsm {
+		g.address.addHSM(cmd)
+	}
 	g.output = outputFlag(cmd)
 	for _, newOwn := range own {
 		cmd.AddCommand(newOwn(g))
