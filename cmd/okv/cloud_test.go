@@ -113,13 +113,16 @@ func TestCloudURL(t *testing.T) {
 
 func TestReadCloud(t *testing.T) {
 	t.Parallel()
-	whole := `{"resourceManager":"https://m.example","microsoftGraphResourceId":"https://g.example/","authentication":{"loginEndpoint":"https://l.example","audiences":["https://m.example"]},"suffixes":{"keyVaultDns":"v.example:8443"}}`
+	whole := `{"resourceManager":"https://m.example","microsoftGraphResourceId":"https://g.example/","authentication":{"loginEndpoint":"https://l.example","audiences":["https://m.example"]},"suffixes":{"keyVaultDns":"v.example:8443","mhsmDns":".h.example"}}`
 	c, err := readCloud([]byte(whole))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.vaultSuffix != ".v.example:8443" || c.scope != "https://m.example/.default" || c.directory != "https://g.example" || !c.private {
+	if c.vaultSuffix != ".v.example:8443" || c.hsmSuffix != ".h.example" || c.scope != "https://m.example/.default" || c.directory != "https://g.example" || !c.private {
 		t.Errorf("got %+v", c)
+	}
+	if c, err := readCloud([]byte(strings.Replace(whole, ".h.example", "h.example/x", 1))); err != nil || c.hsmSuffix != "" {
+		t.Errorf("managed HSMs with a path: %+v, %v", c, err)
 	}
 	for name, changed := range map[string]string{
 		"no JSON":              "<html>",

@@ -177,6 +177,10 @@ func TestAddress(t *testing.T) {
 		"environment":          {address{}, "https://c", "https://c"},
 		"nothing":              {address{}, "", ""},
 		"name of another host": {address{name: "evil.example.com/"}, "https://c", ""},
+		"managed HSM":          {address{hsm: "pool"}, "https://c", "https://pool.managedhsm.azure.net"},
+		"HSM of another host":  {address{hsm: "evil.example.com/"}, "https://c", ""},
+		"HSM and vault":        {address{hsm: "pool", name: "b"}, "https://c", ""},
+		"HSM and url":          {address{hsm: "pool", url: "https://a"}, "https://c", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("AZURE_KEYVAULT_URL", tc.environment)

@@ -41,8 +41,8 @@ var (
 	}
 )
 
-// maxIterations bounds the time that a file can make okv work: a few seconds.
-const maxIterations = 10_000_000
+// maxIterations bounds the time that a file can make okv work, to a second or two.
+const maxIterations = 4_000_000
 
 // decryptPKCS8 opens an EncryptedPrivateKeyInfo, RFC 5958 section 3, that was made
 // with PBES2 and PBKDF2, as openssl makes it.

@@ -142,6 +142,9 @@ func (f *cipherFlags) parameters(cmd *cobra.Command, undoes bool) (p api.KeyOper
 			return p, usageError{cmd, errors.New("--value is not base64" + hint)}
 		}
 	}
+	if len(p.Value) == 0 {
+		return p, usageError{cmd, errors.New("--value is empty")}
+	}
 	for _, m := range []struct {
 		flag, text string
 		to         *api.Base64URL
