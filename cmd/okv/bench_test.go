@@ -79,7 +79,7 @@ a: a busy server.
 func TestBenchUsage(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"bench --only nonsense":    "it is one of get, put, start, memory, scale",
+		"bench --only nonsense":    "it is one of get, put, start, memory, scale, keys",
 		"bench get":                "arguments that belong to no flag",
 		"bench --duration forever": "invalid",
 	} {

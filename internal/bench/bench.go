@@ -1,7 +1,7 @@
 // Package bench measures OpenKeyVault, each figure beside its own physical limit
 // from the same run: a bare TLS handler that gives the same answer, the engine
 // that commits the same bytes, a process that only starts, a vault of a thousand
-// secrets.
+// secrets, the primitive of a cryptographic operation.
 //
 // It guarantees that what is measured is the real server over a data directory,
 // with a token that it issued and permissions that it decides; that both sides
@@ -34,10 +34,11 @@ const (
 	Start  Scenario = "start"  // from exec to the first answer
 	Memory Scenario = "memory" // of a server, idle and after load
 	Scale  Scenario = "scale"  // latency by the number of secrets
+	Keys   Scenario = "keys"   // operations with keys
 )
 
 // Scenarios returns all of them.
-func Scenarios() []Scenario { return []Scenario{Get, Put, Start, Memory, Scale} }
+func Scenarios() []Scenario { return []Scenario{Get, Put, Start, Memory, Scale, Keys} }
 
 // Options say what to measure and how. Child is required.
 type Options struct {
@@ -58,7 +59,7 @@ type Options struct {
 	// measured.
 	Dev []string
 	// Profiles, if not empty, is a directory for a profile of the CPU and one of
-	// the allocations of the server in each of the scenarios Get and Put.
+	// the allocations of the server in each of the scenarios Get, Put and Keys.
 	Profiles string
 	// Progress, if not nil, is told what is being done.
 	Progress func(string)
@@ -134,7 +135,7 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 		OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuModel(), CPUs: runtime.NumCPU(), Go: runtime.Version(), Load: loadAverage(),
 	}
 	steps := map[Scenario]func(context.Context) error{
-		Get: r.get, Put: r.put, Start: r.start, Memory: r.memory, Scale: r.scale,
+		Get: r.get, Put: r.put, Start: r.start, Memory: r.memory, Scale: r.scale, Keys: r.keys,
 	}
 	for _, s := range Scenarios() {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, s) {

@@ -22,6 +22,8 @@ type spec struct {
 	Server *serverSpec `json:"server,omitempty"`
 	Load   *loadSpec   `json:"load,omitempty"`
 	Engine *engineSpec `json:"engine,omitempty"`
+	// Primitive is done over and over, by itself.
+	Primitive primitive `json:"primitive,omitempty"`
 }
 
 // task is something for a process to do.
@@ -138,6 +140,8 @@ func (s spec) begin(ctx context.Context) (job, error) {
 		return newLoad(ctx, s.Load)
 	case s.Engine != nil:
 		return newEngine(s.Engine)
+	case s.Primitive != "":
+		return newPrimitive(s.Primitive)
 	}
 	return nil, errors.New("nothing to do")
 }

@@ -15,6 +15,7 @@ const (
 	opGet  operation = "get"  // the current version of a secret
 	opPut  operation = "put"  // a new version of a secret
 	opList operation = "list" // a page of the secrets that follow one
+	opUse  operation = "use"  // an operation with a key
 )
 
 // What requests carry besides their token: the form of the official clients.
@@ -42,6 +43,9 @@ type requests struct {
 	// Hot, if not zero, is how many of them are used: as far apart as can be.
 	Names int `json:"names"`
 	Hot   int `json:"hot,omitempty"`
+	// Path and Body are those of opUse.
+	Path string `json:"path,omitempty"`
+	Body string `json:"body,omitempty"`
 }
 
 // used returns how many secrets the requests are about, and how far apart.
@@ -54,6 +58,9 @@ func (r *requests) used() (count, apart int) {
 
 // pick returns the number of one of them.
 func (r *requests) pick() int {
+	if r.Op == opUse {
+		return 0 // there is one path
+	}
 	count, apart := r.used()
 	return rand.IntN(count) * apart
 }
@@ -70,7 +77,10 @@ func appendName(dst []byte, i int) []byte {
 
 // appendPath appends the path and the query of a request.
 func (r *requests) appendPath(dst []byte, i int) []byte {
-	if r.Op != opList {
+	switch r.Op {
+	case opUse:
+		return append(append(dst, r.Path...), "?api-version="+apiVersion...)
+	case opGet, opPut:
 		dst = appendName(append(dst, "/secrets/"...), i)
 		return append(dst, "?api-version="+apiVersion...)
 	}
@@ -83,10 +93,20 @@ func (r *requests) appendPath(dst []byte, i int) []byte {
 }
 
 func (r *requests) method() string {
-	if r.Op == opPut {
+	switch r.Op {
+	case opPut:
 		return "PUT"
+	case opUse:
+		return "POST"
 	}
 	return "GET"
+}
+
+func (r *requests) body() string {
+	if r.Op == opPut {
+		return secretBody
+	}
+	return r.Body
 }
 
 // rest returns what stands behind the path of a request of HTTP/1.1.
@@ -99,8 +119,8 @@ func (r *requests) rest() string {
 	} {
 		fmt.Fprintf(&b, "%s: %s\r\n", h[0], h[1])
 	}
-	if r.Op == opPut {
-		fmt.Fprintf(&b, "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(secretBody), secretBody)
+	if body := r.body(); body != "" {
+		fmt.Fprintf(&b, "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	} else {
 		b.WriteString("\r\n")
 	}

@@ -27,9 +27,10 @@ type serverSpec struct {
 	// Leaves are the certificates by host.
 	Leaves map[string]leaf `json:"leaves"`
 	// Answer makes it a bare server that gives this answer to every request, after
-	// a commit if there is an Engine.
-	Answer *answer     `json:"answer,omitempty"`
-	Engine *engineSpec `json:"engine,omitempty"`
+	// a commit if there is an Engine, after a Primitive if one is named.
+	Answer    *answer     `json:"answer,omitempty"`
+	Engine    *engineSpec `json:"engine,omitempty"`
+	Primitive primitive   `json:"primitive,omitempty"`
 }
 
 // answer is an HTTP answer of status 200.
@@ -161,6 +162,10 @@ func newBare(s *serverSpec) (job, error) {
 
 // bareHandler returns what a bare server does with a request, and what ends it.
 func (s *serverSpec) bareHandler() (handler http.Handler, end func() error, err error) {
+	if s.Primitive != "" {
+		do, err := s.Primitive.work()
+		return using(do, s.Answer), func() error { return nil }, err
+	}
 	if s.Engine == nil {
 		return s.Answer, func() error { return nil }, nil
 	}
@@ -180,6 +185,21 @@ func committing(e *engine, next http.Handler) http.Handler {
 			one := idle.Get().(*writer)
 			err = one.commit(r.Context())
 			idle.Put(one)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// using reads the body of a request, does the work, and lets next answer.
+func using(do func() error, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		if err == nil {
+			err = do()
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
