@@ -2,7 +2,7 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 100000x
 
-.PHONY: check build format vet staticcheck test race compat fuzz
+.PHONY: check build format vet staticcheck test race openssl compat fuzz
 
 check: format vet staticcheck test
 
@@ -25,6 +25,11 @@ test:
 
 race:
 	go test -race ./...
+
+# The build that leaves RSA to OpenSSL: it needs a C compiler and libcrypto.
+openssl:
+	CGO_ENABLED=1 go vet -tags openssl ./internal/keyops
+	CGO_ENABLED=1 go test -tags openssl ./internal/keyops
 
 compat:
 	cd test/compat && go test -count=1 -timeout 40m $(COMPATFLAGS) ./...

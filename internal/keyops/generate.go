@@ -21,9 +21,16 @@ type Key struct {
 	// holds a Key, and follows a pointer for some verbs, but of a function it
 	// knows no more than an address.
 	private func() any
+	native  native // of an RSA key
 }
 
-func newKey(private any) *Key { return &Key{func() any { return private }} }
+func newKey(private any) *Key {
+	k := &Key{private: func() any { return private }}
+	if r, ok := private.(*rsa.PrivateKey); ok && r.D != nil {
+		k.native = newNative(r)
+	}
+	return k
+}
 
 // rsaSlots bounds how many RSA keys are made at once, so that making keys, which
 // takes up to seconds of a core, leaves cores for everything else.

@@ -78,7 +78,7 @@ func (k *Key) cipher(alg Algorithm, op operation, in Input) (Output, error) {
 		if closing {
 			return a.encryptRSA(&private.PublicKey, in.Value)
 		}
-		return a.decryptRSA(private, in.Value)
+		return a.decryptRSA(private, k.native, in.Value)
 	case *symmetricKey:
 		if closing {
 			return private.encrypt(a, in)
@@ -137,7 +137,7 @@ func (k *Key) SignMessage(alg Algorithm, m Message) ([]byte, error) {
 	}
 	switch private := k.private().(type) {
 	case *rsa.PrivateKey:
-		return a.signRSA(private, m.Value)
+		return a.signRSA(private, k.native, m.Value)
 	case *ecdsa.PrivateKey:
 		return signNIST(private, m.Value)
 	case *koblitzKey:

@@ -39,15 +39,16 @@ func (a algorithm) encryptRSA(public *rsa.PublicKey, value []byte) (Output, erro
 	return Output{Value: ciphertext}, nil
 }
 
-func (a algorithm) decryptRSA(private *rsa.PrivateKey, ciphertext []byte) (Output, error) {
+func (a algorithm) decryptRSA(private *rsa.PrivateKey, n native, ciphertext []byte) (Output, error) {
 	if len(ciphertext) != private.Size() {
 		return Output{}, undecryptable()
 	}
-	var value []byte
-	var err error
-	if a.scheme == oaep {
+	value, done, err := n.decrypt(a, ciphertext)
+	switch {
+	case done:
+	case a.scheme == oaep:
 		value, err = rsa.DecryptOAEP(a.hash.New(), nil, private, ciphertext, nil)
-	} else {
+	default:
 		//lint:ignore SA1019 RSA1_5 is part of the protocol
 		value, err = rsa.DecryptPKCS1v15(nil, private, ciphertext)
 	}
@@ -61,12 +62,13 @@ func pssOptions() *rsa.PSSOptions {
 	return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash} // RFC 7518 section 3.5
 }
 
-func (a algorithm) signRSA(private *rsa.PrivateKey, digest []byte) ([]byte, error) {
-	var signature []byte
-	var err error
-	if a.scheme == pss {
+func (a algorithm) signRSA(private *rsa.PrivateKey, n native, digest []byte) ([]byte, error) {
+	signature, done, err := n.sign(a, digest)
+	switch {
+	case done:
+	case a.scheme == pss:
 		signature, err = rsa.SignPSS(rand.Reader, private, a.hash, digest, pssOptions())
-	} else {
+	default:
 		signature, err = rsa.SignPKCS1v15(nil, private, a.hash, digest)
 	}
 	if err != nil {
