@@ -5,7 +5,8 @@
 // It guarantees that nothing of a body is read before the caller is known, that
 // every answer carries a request id, that every refusal is Azure's JSON
 // envelope, and that neither values nor tokens nor paths are logged. It knows no
-// permission, no store and no algorithm: those are the domain's.
+// permission, no store, and of types and algorithms only which api-version has
+// their names: the rest is the domain's.
 package dataplane
 
 import (

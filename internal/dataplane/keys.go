@@ -15,6 +15,8 @@ const (
 	deletedKeys = "deletedkeys"
 
 	hsmSuffix = "-HSM"
+
+	versionLength = 32 // hex digits
 )
 
 // platformSoftware is the attributes.hsmPlatform of every key of this build: the
@@ -112,7 +114,7 @@ func readTransfer(x *httpx.Exchange, blob []byte) (*vault.Transfer, error) {
 	within := x.Site.VaultURL(x.Site.Vault) + "/" + keys + "/"
 	if len(t.KID) > len(within) && strings.EqualFold(t.KID[:len(within)], within) {
 		name, version, _ := strings.Cut(t.KID[len(within):], "/")
-		if name != "" && len(name) <= vault.MaxNameLength && len(version) <= len("00000000000000000000000000000000") {
+		if name != "" && len(name) <= vault.MaxNameLength && len(version) <= versionLength {
 			return &vault.Transfer{Blob: t, Name: name, Version: version}, nil
 		}
 	}
