@@ -30,6 +30,7 @@ var actions = []access.Action{
 	access.SecretBackup, access.SecretRestore, access.SecretPurge, access.SecretRecover, access.DeletedSecretGet,
 	access.KeyCreate, access.KeyImport, access.KeyGet, access.KeyUpdate, access.KeyDelete, access.KeyList,
 	access.KeyBackup, access.KeyRestore, access.KeyPurge, access.KeyRecover,
+	access.KeyRotate, access.KeyGetRotationPolicy, access.KeySetRotationPolicy,
 }
 
 func vaultWith(policies ...access.Policy) access.Vault {
@@ -222,7 +223,8 @@ func TestEveryDataRoleIsWhatItsNameSays(t *testing.T) {
 
 const (
 	allSecrets = "secrets/setSecret/action secrets/getSecret/action secrets/update/action secrets/delete secrets/readMetadata/action secrets/backup/action secrets/restore/action secrets/purge/action secrets/recover/action secrets/readMetadata/action"
-	allKeys    = "keys/create/action keys/import/action keys/read keys/update/action keys/delete keys/read keys/backup/action keys/restore/action keys/purge/action keys/recover/action"
+	allKeys    = "keys/create/action keys/import/action keys/read keys/update/action keys/delete keys/read keys/backup/action keys/restore/action keys/purge/action keys/recover/action" +
+		" keys/rotate/action keyrotationpolicies/read keyrotationpolicies/write"
 )
 
 var dataActionsByRole = map[string]string{
@@ -234,7 +236,7 @@ var dataActionsByRole = map[string]string{
 	"Key Vault Crypto Service Encryption User": "keys/read keys/read",
 	"Key Vault Crypto Service Release User":    "",
 	"Key Vault Crypto User":                    "keys/read keys/update/action keys/read keys/backup/action",
-	"Key Vault Reader":                         "secrets/readMetadata/action secrets/readMetadata/action keys/read keys/read",
+	"Key Vault Reader":                         "secrets/readMetadata/action secrets/readMetadata/action keys/read keys/read keyrotationpolicies/read",
 	"Key Vault Secrets Officer":                allSecrets,
 	"Key Vault Secrets User":                   "secrets/getSecret/action secrets/readMetadata/action secrets/readMetadata/action",
 	"Owner":                                    "",

@@ -42,4 +42,8 @@ var (
 	KeyUnwrap  = Action{"keys", "unwrapKey", "keys/unwrap/action"}
 	KeySign    = Action{"keys", "sign", "keys/sign/action"}
 	KeyVerify  = Action{"keys", "verify", "keys/verify/action"}
+
+	KeyRotate            = Action{"keys", "rotate", "keys/rotate/action"}
+	KeyGetRotationPolicy = Action{"keys", "getrotationpolicy", "keyrotationpolicies/read"}
+	KeySetRotationPolicy = Action{"keys", "setrotationpolicy", "keyrotationpolicies/write"}
 )

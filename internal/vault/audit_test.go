@@ -56,9 +56,11 @@ func (o testOperation) path(version string) string {
 	switch {
 	case !o.named() && version == "":
 		return o.category
+	case o.method == "SetRotationPolicy":
+		return o.category + "/obj"
 	case strings.HasPrefix(o.method, "Set"), strings.HasPrefix(o.method, "Create"), strings.HasPrefix(o.method, "Update"),
 		o.method == "GetSecret", o.method == "GetKey", strings.HasPrefix(o.method, "Restore"), o.method == "ImportKey",
-		o.usesKey():
+		o.method == "RotateKey", o.usesKey():
 		return o.category + "/obj/" + version
 	}
 	return o.category + "/obj"

@@ -33,7 +33,7 @@ const (
 	testApp    = "44444444-4444-4444-4444-444444444444"
 	testSub    = "55555555-5555-5555-5555-555555555555"
 	testStart  = int64(1_800_000_000)
-	day        = int64(24 * 60 * 60)
+	day        = int64(secondsPerDay)
 )
 
 var testCaller = access.Caller{

@@ -60,6 +60,7 @@ type objectRecords struct {
 	versions   map[string]*versionRecord
 	bodies     map[string][]byte
 	due        []int64
+	lifetime   []int64
 }
 
 func (c *checker) complain(format string, args ...any) {
@@ -97,8 +98,8 @@ func (c *checker) record(key []byte, rec store.Record) {
 		if id, err := c.w.cat.DecodeName(e[1].String, rec); err != nil || c.scopes[id].Vault == nil {
 			c.complain("vault name %s means %q, %v", e[1].String, id, err)
 		}
-	case e[0].String == "due":
-		c.due(key, rec)
+	case e[0].String == "due" || e[0].String == "lifetime":
+		c.due(e[0].String, key, rec)
 	case e[0].String == "v" && len(e) > 4:
 		c.content(key, rec, e)
 	default:
@@ -114,7 +115,7 @@ func (c *checker) of(vaultID, collection, name string) *objectRecords {
 	return c.objects[key]
 }
 
-func (c *checker) due(key []byte, rec store.Record) {
+func (c *checker) due(root string, key []byte, rec store.Record) {
 	d, err := parseDue(key)
 	if err != nil {
 		c.complain("due record %q: %v", key, err)
@@ -129,7 +130,11 @@ func (c *checker) due(key []byte, rec store.Record) {
 		c.complain("due record %q holds %d bytes, %v", key, len(body), err)
 	}
 	o := c.of(d.vaultID, d.kind.collection, d.name)
-	o.due = append(o.due, d.at)
+	if root == "due" {
+		o.due = append(o.due, d.at)
+	} else {
+		o.lifetime = append(o.lifetime, d.at)
+	}
 }
 
 // content files a head, a version or a body.
@@ -177,6 +182,14 @@ func (c *checker) object(key objectKey, o *objectRecords) {
 		c.complain("%v is live and due at %v", key, o.due)
 	case deleted && !slices.Equal(o.due, []int64{head.Deleted.PurgeAt}):
 		c.complain("%v is to be purged at %d and due at %v", key, head.Deleted.PurgeAt, o.due)
+	}
+	var lifetime []int64
+	if head.Lifetime != nil && head.Lifetime.Due != nil {
+		lifetime = append(lifetime, *head.Lifetime.Due)
+	}
+	if agenda, err := head.agenda(); err != nil || !slices.Equal(o.lifetime, lifetime) || deleted && lifetime != nil ||
+		!deleted && (agenda.next() != never) != (lifetime != nil) || lifetime != nil && agenda.next() != lifetime[0] {
+		c.complain("%v has the agenda %v, %v; says it is due at %v, and is at %v", key, agenda, err, lifetime, o.lifetime)
 	}
 	if strings.ToLower(head.Name) != key.name {
 		c.complain("%v has the name %q", key, head.Name)
@@ -236,6 +249,7 @@ func TestCheckNotices(t *testing.T) {
 		}
 		must(c.delete(call("v"), "gone"))(t)
 	}
+	w.setPolicy("v", "living", "", rotateAfter("P30D"))
 	whole := w.dump()
 	if found := w.findings(whole); len(found) != 0 {
 		t.Fatalf("whole records are complained about: %v", found)
@@ -257,9 +271,9 @@ func TestCheckNotices(t *testing.T) {
 		damaged(fmt.Sprintf("record %q is lost", key), func(r map[string]string) { delete(r, key) })
 		damaged(fmt.Sprintf("record %q is torn", key), func(r map[string]string) { r[key] = r[key][:len(r[key])-1] })
 	}
-	// The document, and of each kind two heads, four versions with their bodies
-	// and a due record.
-	if n != 1+2*(2+8+1) {
+	// The document, of each kind two heads, four versions with their bodies and a
+	// due record, and the lifetime record of one key.
+	if n != 1+2*(2+8+1)+1 {
 		t.Errorf("%d records", n)
 	}
 	sc := catalog.Scope{Vault: v}
@@ -312,6 +326,25 @@ func forgeries(t *testing.T, w *world, sc catalog.Scope, whole map[string]string
 	put("a key in the place of a secret", secretKind.key(sc.Vault.ID, ver, "living", living.Current.Version),
 		&versionRecord{Version: living.Current.Version, Key: &keyRecord{}})
 	put("a record of an unknown area", secretKind.key(sc.Vault.ID, "shelf", "living"), living)
+	for name, key := range map[string][]byte{
+		"the lifetime record of a secret":      secretKind.lifetime(1, sc.Vault.ID, "living"),
+		"the lifetime record of a deleted key": keyKind.lifetime(1, sc.Vault.ID, "gone"),
+		"a second lifetime record":             keyKind.lifetime(1, sc.Vault.ID, "living"),
+	} {
+		var forged writes
+		if err := forged.put(sc, key, encodeBody(nil)); err != nil {
+			t.Fatal(err)
+		}
+		all[name] = forged
+	}
+	at := keyKind.key(sc.Vault.ID, live, "living")
+	due := must(open(sc, at, stored(whole[string(at)]), decodeHead))(t)
+	idle := *due
+	idle.Lifetime = nil
+	put("a head that is due and does not say so", at, &idle)
+	forgotten := all["a head that is due and does not say so"]
+	forgotten.deletes = [][]byte{keyKind.lifetime(*due.Lifetime.Due, sc.Vault.ID, "living")}
+	all["a head that is due and does not say so"] = forgotten
 	moved := writes{deletes: [][]byte{secretKind.due(gone.Deleted.PurgeAt, sc.Vault.ID, "gone")}}
 	if err := moved.put(sc, secretKind.due(gone.Deleted.PurgeAt+1, sc.Vault.ID, "gone"), encodeBody(nil)); err != nil {
 		t.Fatal(err)

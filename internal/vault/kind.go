@@ -54,6 +54,8 @@ func kindOf(collection string) *kind {
 //	v/<id>/body/<kind>/<name>/<version>   its value or private key
 //	due/<unix>/<id>/<kind>/<name>         exists exactly while a dead head with
 //	                                      this purge date does
+//	lifetime/<unix>/<id>/<kind>/<name>    exists exactly while a live head is due
+//	                                      then
 const (
 	live = "live"
 	dead = "dead"

@@ -22,14 +22,17 @@ func (s *Service) delete(ctx context.Context, call Call, k *kind, name string) (
 		}
 		e := &effect[shown]{path: op.object}
 		e.deletes = [][]byte{k.key(sc.Vault.ID, live, name)}
+		e.forget(sc, k, head)
 		if !sc.Vault.SoftDelete {
 			e.answer = showHead(sc, head)
 			e.ranges = k.contents(sc.Vault.ID, name)
 			return e, nil
 		}
-		const day = 24 * 60 * 60
 		gone := *head
-		gone.Deleted = &deletionRecord{At: now, PurgeAt: now + int64(sc.Vault.RetentionDays)*day}
+		gone.Deleted = &deletionRecord{At: now, PurgeAt: now + int64(sc.Vault.RetentionDays)*secondsPerDay}
+		if gone.Lifetime != nil {
+			gone.Lifetime = &lifetimeRecord{NearExpiry: head.Lifetime.NearExpiry, Expired: head.Lifetime.Expired}
+		}
 		e.answer = showHead(sc, &gone)
 		return e, firstOf(
 			e.putRecord(sc, k.key(sc.Vault.ID, dead, name), &gone),
@@ -85,7 +88,7 @@ func (s *Service) recover(ctx context.Context, call Call, k *kind, name string) 
 			k.key(sc.Vault.ID, dead, name),
 			k.due(head.Deleted.PurgeAt, sc.Vault.ID, name),
 		}
-		return e, e.putRecord(sc, k.key(sc.Vault.ID, live, name), &back)
+		return e, e.putLive(sc, k, nil, &back)
 	})
 }
 

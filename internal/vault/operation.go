@@ -273,20 +273,25 @@ func makeDraft[T any](s *Service, op *operation, sc catalog.Scope, r *seen, p pl
 // again, and does as planned if every record is still as the plan has seen it;
 // else it plans anew.
 func change[T any](ctx context.Context, s *Service, op *operation, p plan[T]) (T, error) {
-	var zero T
+	answer, err := tryChange(ctx, s, op, p)
+	if err != nil {
+		var zero T
+		return zero, s.conclude(ctx, op, err)
+	}
+	return answer, nil
+}
+
+// tryChange is change for a caller that audits the refusal.
+func tryChange[T any](ctx context.Context, s *Service, op *operation, p plan[T]) (answer T, err error) {
 	var ahead *draft[T]
-	err := s.look(ctx, op, func(_ store.View, sc catalog.Scope, r *seen) (err error) {
+	err = s.look(ctx, op, func(_ store.View, sc catalog.Scope, r *seen) (err error) {
 		ahead, err = makeDraft(s, op, sc, r, p)
 		return err
 	})
 	if err != nil {
-		return zero, s.conclude(ctx, op, err)
+		return answer, err
 	}
-	answer, err := commit(ctx, s, op, ahead, p)
-	if err != nil {
-		return zero, s.conclude(ctx, op, err)
-	}
-	return answer, nil
+	return commit(ctx, s, op, ahead, p)
 }
 
 // commit runs the update of a change.

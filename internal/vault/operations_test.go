@@ -122,6 +122,14 @@ var testOperations = []testOperation{
 		func(w *world, c Call, n string) (any, error) { return w.svc.BackupKey(w.ctx(), c, n) }},
 	{"RestoreKey", "KeyRestore", "keys", "restore", "keys/restore/action", cryptoOfficer, absent, true,
 		func(w *world, c Call, n string) (any, error) { return w.svc.RestoreKey(w.ctx(), c, w.blob(keyKind, n)) }},
+	{"RotateKey", "KeyRotate", "keys", "rotate", "keys/rotate/action", cryptoOfficer, active, true,
+		func(w *world, c Call, n string) (any, error) { return w.svc.RotateKey(w.ctx(), c, n) }},
+	{"GetRotationPolicy", "KeyRotationPolicyGet", "keys", "getrotationpolicy", "keyrotationpolicies/read", reader, active, false,
+		func(w *world, c Call, n string) (any, error) { return w.svc.GetRotationPolicy(w.ctx(), c, n) }},
+	{"SetRotationPolicy", "KeyRotationPolicySet", "keys", "setrotationpolicy", "keyrotationpolicies/write", cryptoOfficer, active, true,
+		func(w *world, c Call, n string) (any, error) {
+			return w.svc.SetRotationPolicy(w.ctx(), c, n, SetRotationPolicy{})
+		}},
 
 	{"Encrypt", "KeyEncrypt", "keys", "encrypt", "keys/encrypt/action", cryptoUser, active, false,
 		func(w *world, c Call, n string) (any, error) { return w.svc.Encrypt(w.ctx(), c, n, "", oaep("plain")) }},
@@ -184,7 +192,7 @@ func (w *world) purgeAny(vault string, k *kind, name string) {
 
 // Every exported operation that a caller asks for has its row above, so that what
 // the tests hold for all of them holds for a new one too. Info answers no caller;
-// PurgeDue is the service's own work.
+// PurgeDue and RunLifetimeActions are the service's own work.
 func TestOperationsAreComplete(t *testing.T) {
 	t.Parallel()
 	rows := map[string]int{}
@@ -194,7 +202,7 @@ func TestOperationsAreComplete(t *testing.T) {
 	service := reflect.TypeFor[*Service]()
 	for m := range service.Methods() {
 		asks := m.Type.NumIn() > 2 && m.Type.In(2) == reflect.TypeFor[Call]()
-		switch free := m.Name == "Info" || m.Name == "PurgeDue"; {
+		switch free := m.Name == "Info" || m.Name == "PurgeDue" || m.Name == "RunLifetimeActions"; {
 		case asks && rows[m.Name] != 1:
 			t.Errorf("%s has %d rows in testOperations", m.Name, rows[m.Name])
 		case !asks && !free:

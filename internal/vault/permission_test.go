@@ -189,6 +189,7 @@ var rolePowers = map[string][]string{
 		"DeleteSecret", "GetDeletedSecret", "ListDeletedSecrets", "RecoverSecret", "PurgeSecret", "BackupSecret", "RestoreSecret",
 		"CreateKey", "ImportKey", "GetKey", "UpdateKey", "ListKeys", "ListKeyVersions",
 		"DeleteKey", "GetDeletedKey", "ListDeletedKeys", "RecoverKey", "PurgeKey", "BackupKey", "RestoreKey",
+		"RotateKey", "GetRotationPolicy", "SetRotationPolicy",
 		"Encrypt", "Decrypt", "WrapKey", "UnwrapKey", "Sign", "Verify",
 	},
 	secretsOfficer: {
@@ -199,6 +200,7 @@ var rolePowers = map[string][]string{
 	cryptoOfficer: {
 		"CreateKey", "ImportKey", "GetKey", "UpdateKey", "ListKeys", "ListKeyVersions",
 		"DeleteKey", "GetDeletedKey", "ListDeletedKeys", "RecoverKey", "PurgeKey", "BackupKey", "RestoreKey",
+		"RotateKey", "GetRotationPolicy", "SetRotationPolicy",
 		"Encrypt", "Decrypt", "WrapKey", "UnwrapKey", "Sign", "Verify",
 	},
 	cryptoUser: {
@@ -211,7 +213,7 @@ var rolePowers = map[string][]string{
 	},
 	reader: {
 		"ListSecrets", "ListSecretVersions", "GetDeletedSecret", "ListDeletedSecrets",
-		"GetKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys", "Encrypt", "WrapKey", "Verify",
+		"GetKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys", "GetRotationPolicy", "Encrypt", "WrapKey", "Verify",
 	},
 	// Key Vault Certificate User
 	"db79e9a7-68ee-4b58-9aeb-b90e7c24fcba": {

@@ -63,6 +63,12 @@ type headRecord struct {
 	Name    string          `json:"name"` // as it was first created
 	Current versionRecord   `json:"current"`
 	Deleted *deletionRecord `json:"deleted,omitempty"`
+	// Policy is the rotation policy of a key, nil for the default.
+	Policy *policyRecord `json:"policy,omitempty"`
+	// Lifetime is nil where nothing is due and nothing was done.
+	Lifetime *lifetimeRecord `json:"lifetime,omitempty"`
+	// Managed is true for the key of a certificate, which is renewed with it.
+	Managed bool `json:"managed,omitempty"`
 	// Restoring, if not empty, says that a restoration has claimed the name and
 	// is still writing: there is no object, deleted or not.
 	Restoring string `json:"restoring,omitempty"`

@@ -68,7 +68,7 @@ func (r *restoration) commit(ctx context.Context, last *writes) (shown, error) {
 				r.kind.due(r.claim.Deleted.PurgeAt, sc.Vault.ID, head.Name),
 			}
 		}
-		return e, e.putRecord(sc, r.kind.key(sc.Vault.ID, live, head.Name), head)
+		return e, e.putLive(sc, r.kind, nil, head)
 	})
 }
 

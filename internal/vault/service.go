@@ -34,17 +34,19 @@ type Config struct {
 // permission is told so before anything else about the request or the object.
 // Every other error is internal.
 type Service struct {
-	cfg   Config
-	heads *cache.Map[string, cachedHead] // by record key
-	keys  *cache.Map[string, cachedKey]  // by record key
+	cfg     Config
+	heads   *cache.Map[string, cachedHead] // by record key
+	retries *retries                       // of lifetime actions
+	keys    *cache.Map[string, cachedKey]  // by record key
 }
 
 // New returns a service of what the store holds.
 func New(cfg Config) *Service {
 	return &Service{
-		cfg:   cfg,
-		heads: cache.New[string, cachedHead](cachedHeads),
-		keys:  cache.New[string, cachedKey](cachedKeys),
+		cfg:     cfg,
+		heads:   cache.New[string, cachedHead](cachedHeads),
+		keys:    cache.New[string, cachedKey](cachedKeys),
+		retries: newRetries(),
 	}
 }
 

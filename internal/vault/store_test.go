@@ -85,9 +85,10 @@ func (x *contractTx) check(t testing.TB) {
 		if e[0].String == "audit" {
 			continue
 		}
-		// v/<id>/<area>/<kind>/<name>..., or due/<unix>/<id>/<kind>/<name>.
+		// v/<id>/<area>/<kind>/<name>..., or due/<unix>/<id>/<kind>/<name> and
+		// lifetime/... likewise.
 		id := e[1].String
-		if e[0].String == "due" {
+		if e[0].String == "due" || e[0].String == "lifetime" {
 			id = e[2].String
 		}
 		if len(e) < 5 || kindOf(e[3].String) == nil {
@@ -203,7 +204,7 @@ func TestRoundTrips(t *testing.T) {
 			}
 			views, updates, reads := int64(1), int64(0), int64(1)
 			switch {
-			case op.method == "CreateKey", op.method == "ImportKey", strings.HasPrefix(op.method, "Restore"):
+			case op.method == "CreateKey", op.method == "ImportKey", op.method == "RotateKey", strings.HasPrefix(op.method, "Restore"):
 				views, updates, reads = 2, 1, 3
 			case strings.HasPrefix(op.method, "Backup"):
 				reads = 3

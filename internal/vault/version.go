@@ -96,18 +96,12 @@ func (s *Service) addVersion(ctx context.Context, op *operation, k *kind, name s
 		next := &headRecord{Name: name, Current: v}
 		next.Current.Created = now
 		if head != nil {
-			next.Name = head.Name
+			next = head.followedBy(v)
 			next.Current.Created = max(now, head.Current.Created)
 		}
 		next.Current.Updated = next.Current.Created
 		e := &effect[shown]{answer: showHead(sc, next), path: op.object + "/" + v.Version}
-		plain := encodeBody(value)
-		defer clear(plain)
-		return e, firstOf(
-			e.putRecord(sc, k.key(sc.Vault.ID, live, name), next),
-			e.putRecord(sc, k.key(sc.Vault.ID, ver, name, v.Version), &next.Current),
-			e.put(sc, k.key(sc.Vault.ID, body, name, v.Version), plain),
-		)
+		return e, e.putVersion(sc, k, head, next, value)
 	})
 }
 
@@ -191,8 +185,9 @@ func (s *Service) amend(ctx context.Context, op *operation, k *kind, name, versi
 			path:   op.object + "/" + v.Version,
 		}
 		if v.Version == head.Current.Version {
-			next := &headRecord{Name: head.Name, Current: v}
-			if err := e.putRecord(sc, k.key(sc.Vault.ID, live, name), next); err != nil {
+			next := *head
+			next.Current = v
+			if err := e.putLive(sc, k, head, &next); err != nil {
 				return nil, err
 			}
 		}
