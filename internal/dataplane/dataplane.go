@@ -58,6 +58,10 @@ type Vaults interface {
 	UnwrapKey(ctx context.Context, c vault.Call, name, version string, in vault.CipherRequest) (*vault.KeyResult, error)
 	Sign(ctx context.Context, c vault.Call, name, version string, in vault.SignRequest) (*vault.KeyResult, error)
 	Verify(ctx context.Context, c vault.Call, name, version string, in vault.VerifyRequest) (bool, error)
+
+	RotateKey(ctx context.Context, c vault.Call, name string) (*vault.Key, error)
+	GetRotationPolicy(ctx context.Context, c vault.Call, name string) (*vault.RotationPolicy, error)
+	SetRotationPolicy(ctx context.Context, c vault.Call, name string, in vault.SetRotationPolicy) (*vault.RotationPolicy, error)
 }
 
 // Config is what the plane works with.

@@ -130,6 +130,8 @@ func TestForbidden(t *testing.T) {
 		{"DELETE", "/keys/s", "", "keys delete"}, {"GET", "/keys", "", "keys list"}, {"GET", "/keys/s/versions", "", "keys list"},
 		{"GET", "/deletedkeys", "", "keys list"}, {"GET", "/deletedkeys/s", "", "keys get"}, {"DELETE", "/deletedkeys/s", "", "keys purge"},
 		{"POST", "/deletedkeys/s/recover", "", "keys recover"},
+		{"POST", "/keys/s/rotate", "", "keys rotate"}, {"GET", "/keys/s/rotationpolicy", "", "keys getrotationpolicy"},
+		{"PUT", "/keys/s/rotationpolicy", "{}", "keys setrotationpolicy"},
 	} {
 		w.do(request{method: tt.method, path: tt.path, body: tt.body, as: "nobody"}).refused(refused{403, "Forbidden", "ForbiddenByPolicy",
 			"The user, group or application 'appid=app-of-nobody;oid=22222222-2222-4222-8222-333333333333;numgroups=0;iss=https://sts.windows.net/" + testTenant +

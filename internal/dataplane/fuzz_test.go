@@ -35,6 +35,8 @@ func FuzzRequest(f *testing.F) {
 		{"PUT", "/keys/t", v, `{"key":{"kty":"EC-HSM","key_hsm":"e30"}}`}, {"PUT", "/keys/t", "api-version=2026-05-01-preview", `{"key":{"kty":"AKP","alg":"ML-DSA-44","pub":"AA","priv":"AA"}}`}, {"PUT", "/secrets/restore", v, `{}`}, {"GET", "/secrets/%00%FF", v, ""}, {"BREW", "/", "", "\xff"}, {"GET", "", "%zz", "{"},
 		{"PUT", "/secrets/a%2Fb", v, `{"value":"\ud800"}`}, {"GET", "/secrets/s", v + "&outContentType=%FF", ""}, {"GET", "*", v, ""}, {"PUT", "/secrets/t", v, `{"tags":{"\ufffd":null}}`},
 		{"POST", "/keys/k/create", v, `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"e30"}}`}, {"GET", "/keys", v + "&maxresults=-1", ""},
+		{"PUT", "/keys/k/rotationpolicy", v, `{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P30D"},"action":{"type":"rotate"}}],"attributes":{"expiryTime":"P1Y"}}`},
+		{"GET", "/keys/k/rotationpolicy", v, ""}, {"POST", "/keys/k/rotate", v, ""},
 	} {
 		f.Add(seed.method, seed.path, seed.query, seed.body)
 	}

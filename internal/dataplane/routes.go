@@ -3,6 +3,7 @@ package dataplane
 import (
 	"net/http"
 
+	"github.com/openkeyvault/openkeyvault/api"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 )
 
@@ -11,6 +12,7 @@ import (
 const (
 	maxSecretBody = 512 << 10
 	maxKeyBody    = 256 << 10
+	maxPolicyBody = 16 << 10
 	// The largest backup: 500 versions of 25 KB, in base64 twice.
 	maxRestoreBody = 32 << 20
 )
@@ -53,6 +55,10 @@ func (p *plane) routes() []httpx.Route {
 		{Method: post, Pattern: "/keys/{name}/{version?}/unwrapkey", Name: "KeyUnwrap", MaxBody: maxKeyBody, Handle: p.unwrapKey},
 		{Method: post, Pattern: "/keys/{name}/{version?}/sign", Name: "KeySign", MaxBody: maxKeyBody, Handle: p.sign},
 		{Method: post, Pattern: "/keys/{name}/{version?}/verify", Name: "KeyVerify", MaxBody: maxKeyBody, Handle: p.verify},
+
+		{Method: post, Pattern: "/keys/{name}/rotate", Name: "KeyRotate", Handle: from(api.Version73Preview, p.rotateKey)},
+		{Method: get, Pattern: "/keys/{name}/rotationpolicy", Name: "KeyRotationPolicyGet", Handle: from(api.Version73Preview, p.getRotationPolicy)},
+		{Method: put, Pattern: "/keys/{name}/rotationpolicy", Name: "KeyRotationPolicySet", MaxBody: maxPolicyBody, Handle: from(api.Version73Preview, p.setRotationPolicy)},
 	}
 	for _, op := range unbuilt {
 		routes = append(routes, httpx.Route{Method: op.method, Pattern: op.pattern, Name: op.name, Handle: refuseUnbuilt})

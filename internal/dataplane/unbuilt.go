@@ -21,9 +21,6 @@ func refuseUnbuilt(x *httpx.Exchange) error {
 
 // unbuilt are the operations of Azure Key Vault that exist here by name only.
 var unbuilt = []struct{ method, pattern, name string }{
-	{"POST", "/keys/{name}/rotate", "KeyRotate"},
-	{"GET", "/keys/{name}/rotationpolicy", "KeyGetRotationPolicy"},
-	{"PUT", "/keys/{name}/rotationpolicy", "KeySetRotationPolicy"},
 	{"POST", "/keys/{name}/{version?}/release", "KeyRelease"},
 	{"GET", "/keys/{name}/{version?}/attestation", "KeyGetAttestation"},
 	{"POST", "/rng", "GetRandomBytes"},

@@ -44,6 +44,16 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
+// from hides an operation from the api-versions before v, which do not know it.
+func from(v string, handle func(*httpx.Exchange) error) func(*httpx.Exchange) error {
+	return func(x *httpx.Exchange) error {
+		if !since(x, v) {
+			return noRoute(x, nil)
+		}
+		return handle(x)
+	}
+}
+
 // since reports whether the request asks for version v or a later one.
 func since(x *httpx.Exchange, v string) bool {
 	return versionOrder[x.APIVersion] >= versionOrder[v]
