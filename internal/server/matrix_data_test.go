@@ -59,6 +59,9 @@ var dataRows = []dataRow{
 	{"KeyRecover", "POST", "/deletedkeys/{name}/recover", "", deleted, "keys recover", "keys/recover/action", 200, true},
 	{"KeyBackup", "POST", "/keys/{name}/backup", "", live, "keys backup", "keys/backup/action", 200, false},
 	{"KeyRestore", "POST", "/keys/restore", "", backedUp, "keys restore", "keys/restore/action", 200, true},
+	{"KeyRotate", "POST", "/keys/{name}/rotate", "", live, "keys rotate", "keys/rotate/action", 200, true},
+	{"KeyRotationPolicyGet", "GET", "/keys/{name}/rotationpolicy", "", live, "keys getrotationpolicy", "keyrotationpolicies/read", 200, false},
+	{"KeyRotationPolicySet", "PUT", "/keys/{name}/rotationpolicy", `{}`, live, "keys setrotationpolicy", "keyrotationpolicies/write", 200, true},
 
 	{"KeyEncrypt", "POST", "/keys/{name}//encrypt", `{"alg":"RSA-OAEP","value":"AA"}`, live, "keys encrypt", "keys/encrypt/action", 200, false},
 	{"KeyDecrypt", "POST", "/keys/{name}//decrypt", closedForRSAKey, live, "keys decrypt", "keys/decrypt/action", 200, false},

@@ -9,16 +9,18 @@ import (
 func wallClock() time.Time { return time.Now() }
 
 // How often work that falls due is looked for. A look costs one short scan, so
-// the interval is what a purge date may be late by.
+// the interval is what a purge or a rotation may be late by.
 const dueInterval = 10 * time.Second
 
 // startWorkers starts what happens without a request: exporting the audit
-// records of mutations, purging what is past its date, finishing jobs, those of an
-// earlier process first, and rotating the keys that sign tokens.
+// records of mutations, purging what is past its date, rotating keys by their
+// policies, finishing jobs, those of an earlier process first, and rotating the
+// keys that sign tokens.
 func (s *Server) startWorkers(ctx context.Context) {
 	s.workers.Go(func() { s.data.audit.Run(ctx) })
 	s.workers.Go(func() { s.repeat(ctx, "jobs", s.resources.JobsWaiting(), s.resources.RunJobs) })
 	s.workers.Go(func() { s.repeat(ctx, "purge", nil, s.purgeDue) })
+	s.workers.Go(func() { s.repeat(ctx, "key lifetimes", nil, s.vaults.RunLifetimeActions) })
 	s.workers.Go(func() { s.repeat(ctx, "token service", nil, s.identity.Maintain) })
 }
 

@@ -39,6 +39,13 @@ want RSA keyvault key create --vault-name az-orders -n k --kty RSA --query key.k
 want P-384 keyvault key create --vault-name az-orders -n e --kty EC --curve P-384 --query key.crv
 "$AZ" keyvault key download --vault-name az-orders -n k -f "$AZURE_CONFIG_DIR/k.pem"
 grep -q 'BEGIN PUBLIC KEY' "$AZURE_CONFIG_DIR/k.pem"
+policy='{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P18M"},"action":{"type":"Rotate"}}],"attributes":{"expiryTime":"P2Y"}}'
+want Notify keyvault key rotation-policy show --vault-name az-orders -n k --query 'lifetimeActions[].action'
+want P2Y keyvault key rotation-policy update --vault-name az-orders -n k --value "$policy" --query expiresIn
+first=$("$AZ" keyvault key show --vault-name az-orders -n k --query key.kid -o tsv)
+second=$("$AZ" keyvault key rotate --vault-name az-orders -n k --query key.kid -o tsv)
+[ "$first" != "$second" ]
+want "$second" keyvault key show --vault-name az-orders -n k --query key.kid
 echo "ok keys"
 
 app=$("$AZ" ad app create --display-name az-billing --query appId -o tsv)
