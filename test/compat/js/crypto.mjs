@@ -31,10 +31,10 @@ function nodeKey (key) {
   return crypto.createPublicKey({ key: jwk, format: 'jwk' })
 }
 
-function refused (promise) {
+function refused (promise, status = 400, code = 'BadParameter') {
   return assert.rejects(promise, e => {
-    assert.equal(e.statusCode, 400, e.message)
-    assert.equal(e.code, 'BadParameter', e.message)
+    assert.equal(e.statusCode, status, e.message)
+    assert.equal(e.code, code, e.message)
     return true
   })
 }
@@ -118,7 +118,7 @@ saw('imported keys')
 
 const ec = await keys.getKey('ec-P-256')
 await refused(remote(ec.id).sign('ES384', digestFor('ES384')))
-await refused(remote(ec.id).encrypt({ algorithm: 'RSA-OAEP', plaintext: message }))
+await refused(remote(ec.id).encrypt({ algorithm: 'RSA-OAEP', plaintext: message }), 403, 'Forbidden')
 const rsa = await keys.getKey('rsa-2048')
 await refused(remote(rsa.id).encrypt({ algorithm: 'RSA-OAEP', plaintext: Buffer.alloc(256) }))
 assert.equal((await remote(rsa.id).sign('RS256', digestFor('RS256'))).keyID, rsa.id)

@@ -9,10 +9,10 @@ import os
 
 from azure.common.credentials import ServicePrincipalCredentials
 from azure.keyvault import KeyVaultAuthentication, KeyVaultClient
-from azure.keyvault.models import KeyVaultErrorException
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from msrest.exceptions import HttpOperationError
 
 VAULT = os.environ['AZURE_KEYVAULT_URL'].rstrip('/')
 
@@ -36,8 +36,8 @@ def saw(what):
 def refused(call, *args):
     try:
         call(*args)
-    except KeyVaultErrorException as e:
-        assert e.response.status_code == 400 and e.message.startswith('(BadParameter)'), e.message
+    except HttpOperationError as e:
+        assert e.response.status_code == 400 and e.error.error.code == 'BadParameter', e
         return
     raise AssertionError('not refused')
 

@@ -38,12 +38,12 @@ def remote(key_id):
     return client
 
 
-def refused(status, call, *args):
+def refused(code, call, *args):
     try:
         call(*args)
     except HttpResponseError as e:
-        assert e.status_code == status, (e.status_code, str(e))
-        assert e.error and e.error.code == 'BadParameter', str(e)
+        assert e.status_code == {'BadParameter': 400, 'Forbidden': 403}[code], (e.status_code, str(e))
+        assert e.error and e.error.code == code, str(e)
         return
     raise AssertionError('not refused')
 
@@ -81,7 +81,7 @@ def check_ciphers(asked, local, private=None):
                 assert undoer.unwrap_key(wrapping, wrapped.encrypted_key).key == secret, name
         if name != 'RSA1_5':
             garbled = bytes([encrypted.ciphertext[0] ^ 1]) + encrypted.ciphertext[1:]
-            refused(400, asked.decrypt, algorithm, garbled)
+            refused('BadParameter', asked.decrypt, algorithm, garbled)
 
 
 def check_signatures(asked, local, algorithms, private=None):
@@ -94,10 +94,10 @@ def check_signatures(asked, local, algorithms, private=None):
                 assert checker.verify(algorithm, digest, signature).is_valid is True, algorithm
                 assert checker.verify(algorithm, digest, wrong).is_valid is False, algorithm
                 assert checker.verify(algorithm, digest[::-1], signature).is_valid is False, algorithm
-        refused(400, asked.sign, algorithm, digest[1:])
+        refused('BadParameter', asked.sign, algorithm, digest[1:])
 
 
-for size in (2048, 3072, 4096):
+for size in (2048, 3072):
     made = keys.create_rsa_key('rsa-%d' % size, size=size)
     asked, local = remote(made.id), CryptographyClient.from_jwk(made.key)
     check_ciphers(asked, local)
@@ -129,8 +129,8 @@ assert signed.key_id == keys.get_key('rsa-2048').id, signed.key_id
 assert usual.verify(pss, digest_for(pss), signed.signature).is_valid
 assert usual.decrypt(OAEP, usual.encrypt(OAEP, b'x').ciphertext).plaintext == b'x'
 p256, rsa2048 = remote(keys.get_key('ec-P-256').id), remote(keys.get_key('rsa-2048').id)
-refused(400, p256.sign, SignatureAlgorithm.es384, digest_for(SignatureAlgorithm.es384))
-refused(400, p256.encrypt, OAEP, b'x')
-refused(400, rsa2048.encrypt, OAEP, b'x' * 256)
+refused('BadParameter', p256.sign, SignatureAlgorithm.es384, digest_for(SignatureAlgorithm.es384))
+refused('Forbidden', p256.encrypt, OAEP, b'x')
+refused('BadParameter', rsa2048.encrypt, OAEP, b'x' * 256)
 saw('refusals')
 print('DONE')
