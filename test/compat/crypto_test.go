@@ -1,6 +1,9 @@
 package compat
 
-import "testing"
+import (
+	"path/filepath"
+	"testing"
+)
 
 // TestPythonCryptography holds every algorithm of RSA and EC keys against what
 // today's library for Python computes by itself.
@@ -19,4 +22,16 @@ func TestPython2018Cryptography(t *testing.T) {
 func TestJavaScriptCryptography(t *testing.T) {
 	node(t)
 	dev(t, nil, []string{"ok RSA 3072", "ok EC P-256K", "ok refusals", "DONE"}, "node", "js/crypto.mjs")
+}
+
+// TestAzureCLICryptography has az and okv undo what the other made with a key, and
+// print the same.
+func TestAzureCLICryptography(t *testing.T) {
+	interpreter := python(t, "az")
+	keys, err := filepath.Abs(filepath.Join(root, "cmd", "okv", "testdata", "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"AZ=" + filepath.Join(filepath.Dir(interpreter), "az"), "PYTHON=" + interpreter, "OKV=" + okv(t), "KEYS=" + keys}
+	dev(t, env, []string{"ok encrypt", "ok sign", "ok files", "DONE"}, "az/crypto.sh")
 }
