@@ -163,6 +163,36 @@ func TestServiceUsesKeys(t *testing.T) {
 	}
 }
 
+// TestServiceRotatesKeys replaces a rotation policy and has a key rotated, whose
+// new version expires when the policy says. A Signer stays with the old one.
+func TestServiceRotatesKeys(t *testing.T) {
+	t.Parallel()
+	c, ctx := newService(t), t.Context()
+	s := newSigner(t, c, "k", api.KeyCreateParameters{Kty: api.KeyTypeEC, Crv: api.CurveP384})
+	policy, err := c.UpdateKeyRotationPolicy(ctx, "k", api.KeyRotationPolicy{
+		LifetimeActions: []api.LifetimeAction{{
+			Trigger: &api.LifetimeTrigger{TimeAfterCreate: "P30D"}, Action: &api.LifetimeActionType{Type: api.ActionRotate},
+		}},
+		Attributes: &api.KeyRotationPolicyAttributes{ExpiryTime: "P90D"},
+	})
+	check(t, err)
+	again, err := c.GetKeyRotationPolicy(ctx, "k")
+	check(t, err)
+	if policy.ID != "https://unit.vault.azure.net/keys/k/rotationpolicy" || again.ID != policy.ID || again.Attributes.ExpiryTime != "P90D" ||
+		again.LifetimeActions[0].Trigger.TimeAfterCreate != "P30D" {
+		t.Errorf("set %+v, got %+v", policy, again)
+	}
+	rotated, err := c.RotateKey(ctx, "k")
+	check(t, err)
+	a := rotated.Attributes
+	if rotated.Key.KID == s.KeyID() || rotated.Key.Crv != api.CurveP384 || a.Expires == nil || *a.Expires-*a.Created != 90*24*60*60 {
+		t.Errorf("rotated to %+v", rotated)
+	}
+	if _, err := certificateOf(s, 0); err != nil {
+		t.Errorf("the signer of the version before: %v", err)
+	}
+}
+
 // signingKeys are all keys that x509 knows, with what it can sign with them.
 var signingKeys = []struct {
 	name       string
