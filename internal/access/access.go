@@ -1,9 +1,9 @@
 // Package access decides whether a caller may perform an action on a vault.
 //
 // It is pure: every decision follows from its arguments. It reads no store, no
-// clock and no request, and it has two models that never mix: a vault's access
-// policies, or role assignments (Azure RBAC) when the vault says so. The answer
-// to anything not granted is no.
+// clock and no request, and it has models that never mix: a vault's access
+// policies, or role assignments (Azure RBAC) when the vault says so, and the local
+// roles of a managed HSM. The answer to anything not granted is no.
 package access
 
 // Caller is who sends a request, as the token service vouches for.
@@ -42,6 +42,9 @@ type Vault struct {
 	RBAC       bool   // role assignments decide, not Policies
 	Policies   []Policy
 	Network    Network
+	// Local are the roles that decide, and nothing else does, if this is a managed
+	// HSM; nil for a vault.
+	Local *LocalRoles
 }
 
 // Assignment grants a role to a principal at a scope and below.

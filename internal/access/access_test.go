@@ -239,6 +239,7 @@ var dataActionsByRole = map[string]string{
 	"Key Vault Reader":                         "secrets/readMetadata/action secrets/readMetadata/action keys/read keys/read keyrotationpolicies/read",
 	"Key Vault Secrets Officer":                allSecrets,
 	"Key Vault Secrets User":                   "secrets/getSecret/action secrets/readMetadata/action secrets/readMetadata/action",
+	"Managed HSM contributor":                  "",
 	"Owner":                                    "",
 	"Contributor":                              "",
 	"Reader":                                   "",

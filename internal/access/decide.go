@@ -14,6 +14,9 @@ const dataActionPrefix = "Microsoft.KeyVault/vaults/"
 // collection. It returns nil, or a *fault.Error of kind Forbidden that says in
 // Azure's words what is missing.
 func Data(c Caller, v Vault, roles *Assignments, act Action, object string) error {
+	if v.Local != nil {
+		return localData(c, v, act, object)
+	}
 	if act == (Action{}) || c.ObjectID == "" {
 		return deniedByPolicy(c, v, act)
 	}

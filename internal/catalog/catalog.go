@@ -55,6 +55,22 @@ type Vault struct {
 
 	// WrappedKey is the vault's data key, wrapped by the keyring.
 	WrappedKey []byte `json:"wrappedKey"`
+
+	// HSM is set if this is a managed HSM and not a vault: a container of keys with
+	// a name space and with permissions of its own. Policies and RBAC mean nothing
+	// in it.
+	HSM *HSM `json:"hsm,omitempty"`
+}
+
+// HSM is what a managed HSM has besides what a vault has.
+type HSM struct {
+	SKUFamily     string   `json:"skuFamily"` // "B" or "C"
+	SKUName       string   `json:"skuName"`   // "Standard_B1"
+	InitialAdmins []string `json:"initialAdmins"`
+	// Local are the roles that decide who may do what in it.
+	Local access.LocalRoles `json:"local"`
+	// AllowARM is its setting of whether the management plane may use its keys.
+	AllowARM bool `json:"allowARM,omitempty"`
 }
 
 // NetworkACLs are the network rules as they were given.
@@ -85,13 +101,17 @@ type Deletion struct {
 
 // ResourceID returns the vault's resource id in the management plane.
 func (v *Vault) ResourceID() string {
+	kind := "vaults"
+	if v.HSM != nil {
+		kind = "managedHSMs"
+	}
 	return "/subscriptions/" + v.SubscriptionID + "/resourceGroups/" + v.ResourceGroup +
-		"/providers/Microsoft.KeyVault/vaults/" + v.Name
+		"/providers/Microsoft.KeyVault/" + kind + "/" + v.Name
 }
 
 // Access returns what a decision must know of the vault.
 func (v *Vault) Access() access.Vault {
-	return access.Vault{
+	a := access.Vault{
 		Name:       v.Name,
 		TenantID:   v.TenantID,
 		Location:   v.Location,
@@ -100,6 +120,10 @@ func (v *Vault) Access() access.Vault {
 		Policies:   v.Policies,
 		Network:    v.network(),
 	}
+	if v.HSM != nil {
+		a.Local = &v.HSM.Local
+	}
+	return a
 }
 
 func (v *Vault) network() access.Network {

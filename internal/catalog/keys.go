@@ -10,6 +10,7 @@ import (
 // keep their case in the records.
 //
 //	vaultname/<folded name>   the id of the vault that holds the name, also while deleted
+//	mhsmname/<folded name>    the same for managed HSMs, whose documents are vaults'
 //	v/<id>                    the vault's document
 //	v/<id>/...                what the vault contains: the vault package's
 //	authz                     touched by every change of a role assignment
@@ -17,6 +18,9 @@ import (
 
 // NameKey returns the key of the record that maps a vault name to its id.
 func NameKey(name string) []byte { return tuple.Key("vaultname", strings.ToLower(name)) }
+
+// HSMNameKey is NameKey for managed HSMs.
+func HSMNameKey(name string) []byte { return tuple.Key("mhsmname", strings.ToLower(name)) }
 
 // VaultKey returns the key of a vault's document. Every key of the vault's
 // contents extends it.

@@ -29,15 +29,29 @@ type Config struct {
 	Keyring *seal.Keyring
 }
 
-// Catalog reads and writes the records of this package. It is safe for
-// concurrent use.
+// Catalog reads and writes the records of this package. Names are those of vaults,
+// or of managed HSMs in the catalog that HSMs returns. It is safe for concurrent
+// use.
 type Catalog struct {
 	store   store.Store
 	keyring *seal.Keyring
+	space   nameSpace
 	names   *cache.Map[string, nameHint] // by folded name
 	vaults  *cache.Map[string, openVault]
-	roles   atomic.Pointer[roleIndex]
+	roles   *atomic.Pointer[roleIndex]
 }
+
+// nameSpace is one set of names.
+type nameSpace struct {
+	key func(name string) []byte
+	// unknown is where we differ from Azure, where the name would not resolve.
+	unknown func(name string) error
+}
+
+var (
+	vaultNames = nameSpace{NameKey, noVault}
+	hsmNames   = nameSpace{HSMNameKey, noHSM}
+)
 
 // nameHint is a decoded name record. It is also used before its revision is
 // known to be current: then only to guess which other records to read.
@@ -79,9 +93,18 @@ func New(cfg Config) *Catalog {
 	return &Catalog{
 		store:   cfg.Store,
 		keyring: cfg.Keyring,
+		space:   vaultNames,
 		names:   cache.New[string, nameHint](cachedVaults),
 		vaults:  cache.New[string, openVault](cachedVaults),
+		roles:   new(atomic.Pointer[roleIndex]),
 	}
+}
+
+// HSMs returns the catalog of managed HSMs over the same records and caches.
+func (c *Catalog) HSMs() *Catalog {
+	h := *c
+	h.space, h.names = hsmNames, cache.New[string, nameHint](cachedVaults)
+	return &h
 }
 
 // View calls fn with the live vault called name and the records that keys
@@ -175,7 +198,7 @@ func (r resolved) RBAC() bool { return r.Vault.RBAC != nil && *r.Vault.RBAC }
 func (c *Catalog) resolve(g Getter, name string, keys func(string) [][]byte) (resolved, []store.Record, error) {
 	folded := strings.ToLower(name)
 	hint, hinted := c.names.Get(folded)
-	request := [][]byte{NameKey(folded), AuthzKey}
+	request := [][]byte{c.space.key(folded), AuthzKey}
 	if hinted {
 		request = appendContents(request, hint.id, keys)
 	}
@@ -185,7 +208,7 @@ func (c *Catalog) resolve(g Getter, name string, keys func(string) [][]byte) (re
 	}
 	if !recs[0].Exists() {
 		c.names.Delete(folded)
-		return resolved{}, nil, noVault(name)
+		return resolved{}, nil, c.space.unknown(name)
 	}
 	epoch := recs[1].Revision
 	current := hint
@@ -205,7 +228,7 @@ func (c *Catalog) resolve(g Getter, name string, keys func(string) [][]byte) (re
 		return resolved{}, nil, err
 	}
 	if opened.vault.Deleted != nil {
-		return resolved{}, nil, noVault(name)
+		return resolved{}, nil, c.space.unknown(name)
 	}
 	return resolved{Scope{Vault: opened.vault, Sealer: opened.sealer}, epoch}, contents[1:], nil
 }
@@ -218,10 +241,14 @@ func appendContents(request [][]byte, id string, keys func(string) [][]byte) [][
 	return request
 }
 
-// noVault is where we differ from Azure, where the name would not resolve.
 func noVault(name string) error {
 	return fault.New(fault.NotFound, "VaultNotFound",
 		"There is no key vault named '%s' here. Check the name in the URL, create the vault, or recover it if it has been deleted.", name)
+}
+
+func noHSM(name string) error {
+	return fault.New(fault.NotFound, "ManagedHSMNotFound",
+		"There is no managed HSM named '%s' here. Check the name in the URL, create the managed HSM, or recover it if it has been deleted.", name)
 }
 
 // openName is DecodeName for a record that was read before the transaction wrote

@@ -38,6 +38,12 @@ func (v *Vault) Clone() *Vault {
 		c.Network = &n
 	}
 	c.Deleted = clone(v.Deleted)
+	if v.HSM != nil {
+		h := *v.HSM
+		h.InitialAdmins = slices.Clone(h.InitialAdmins)
+		h.Local = h.Local.Clone()
+		c.HSM = &h
+	}
 	c.WrappedKey = slices.Clone(v.WrappedKey)
 	return &c
 }
@@ -66,7 +72,7 @@ func (c *Catalog) DecodeVault(id string, rec store.Record) (*Vault, error) {
 
 // EncodeName returns the record that makes name mean the vault with the id.
 func (c *Catalog) EncodeName(name, id string) (key, sealed []byte, err error) {
-	key = NameKey(name)
+	key = c.space.key(name)
 	sealed, err = c.keyring.System().Seal(key, []byte(id))
 	return key, sealed, err
 }
@@ -75,7 +81,7 @@ func (c *Catalog) EncodeName(name, id string) (key, sealed []byte, err error) {
 // nothing, because a transaction sees its own writes under the revision of the
 // record that they replace, and may yet be abandoned.
 func (c *Catalog) DecodeName(name string, rec store.Record) (id string, err error) {
-	plain, err := c.keyring.System().Open(NameKey(name), rec.Value)
+	plain, err := c.keyring.System().Open(c.space.key(name), rec.Value)
 	if err != nil {
 		return "", fmt.Errorf("opening the name record of vault %q: %w", name, err)
 	}

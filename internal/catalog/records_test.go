@@ -30,6 +30,13 @@ func fullVault() *catalog.Vault {
 		Modified:   catalog.Change{By: "me@example.com", Type: "User", At: at(2)},
 		Deleted:    &catalog.Deletion{At: at(3), PurgeAt: at(10)},
 		WrappedKey: []byte{1, 2, 3},
+		HSM: &catalog.HSM{SKUFamily: "B", SKUName: "Standard_B1", InitialAdmins: []string{principal}, AllowARM: true,
+			Local: access.LocalRoles{
+				Custom: []access.LocalRole{{ID: "r1", Name: "signers", Description: "sign", Permissions: []access.LocalPermission{{
+					Actions: []string{"a"}, NotActions: []string{"b"}, DataActions: []string{"c"}, NotDataActions: []string{"d"},
+				}}}},
+				Assignments: []access.LocalAssignment{{ID: "a1", Scope: "/keys", RoleID: "r1", PrincipalID: principal}},
+			}},
 	}
 }
 
@@ -46,35 +53,48 @@ const storedVault = `{"id":"0123456789abcdef0123456789abcdef","name":"MyVault","
 	`"created":{"by":"app","type":"Application","at":"2030-01-01T03:04:05Z"},"modified":{"by":"me@example.com","type":"User","at":"2030-01-02T03:04:05Z"},` +
 	`"deleted":{"At":"2030-01-03T03:04:05Z","PurgeAt":"2030-01-10T03:04:05Z"},"wrappedKey":"AQID"}`
 
+// storedHSM is what the document of a managed HSM has besides.
+const storedHSM = `,"hsm":{"skuFamily":"B","skuName":"Standard_B1","initialAdmins":["22222222-2222-4222-8222-222222222222"],` +
+	`"local":{"custom":[{"id":"r1","name":"signers","description":"sign","permissions":[{"actions":["a"],"notActions":["b"],"dataActions":["c"],"notDataActions":["d"]}]}],` +
+	`"assignments":[{"id":"a1","scope":"/keys","roleId":"r1","principalId":"22222222-2222-4222-8222-222222222222"}]},"allowARM":true}}`
+
 const storedAssignment = `{"id":"a1","scope":"/subscriptions/s","roleId":"4633458b-17de-408a-b874-0445c86b69e6","principalId":"22222222-2222-4222-8222-222222222222"}`
 
 func TestStoredFormats(t *testing.T) {
 	w := newWorld(t)
-	sealed, err := w.ring.System().Seal(catalog.VaultKey(id1), []byte(storedVault))
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := w.cat.DecodeVault(id1, store.Record{Value: sealed, Revision: 1})
-	if err != nil || !reflect.DeepEqual(v, fullVault()) {
-		t.Errorf("the stored vault reads as %+v, %v", v, err)
-	}
-	key, sealed, err := w.cat.EncodeVault(fullVault())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if plain, err := w.ring.System().Open(key, sealed); err != nil || string(plain) != storedVault {
-		t.Errorf("the vault is stored as\n%s, %v, want\n%s", plain, err, storedVault)
+	hsm, vault := fullVault(), fullVault()
+	vault.HSM = nil
+	for stored, want := range map[string]*catalog.Vault{
+		storedVault: vault, strings.TrimSuffix(storedVault, "}") + storedHSM: hsm,
+	} {
+		sealed, err := w.ring.System().Seal(catalog.VaultKey(id1), []byte(stored))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := w.cat.DecodeVault(id1, store.Record{Value: sealed, Revision: 1})
+		if err != nil || !reflect.DeepEqual(v, want) {
+			t.Errorf("the stored vault reads as %+v, %v", v, err)
+		}
+		key, sealed, err := w.cat.EncodeVault(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plain, err := w.ring.System().Open(key, sealed); err != nil || string(plain) != stored {
+			t.Errorf("the vault is stored as\n%s, %v, want\n%s", plain, err, stored)
+		}
 	}
 
 	want := access.Assignment{ID: "a1", Scope: "/subscriptions/s", RoleID: roleSecretsUser, PrincipalID: principal}
-	if sealed, err = w.ring.System().Seal(catalog.RoleKey("a1"), []byte(storedAssignment)); err != nil {
+	sealed, err := w.ring.System().Seal(catalog.RoleKey("a1"), []byte(storedAssignment))
+	if err != nil {
 		t.Fatal(err)
 	}
 	a, err := w.cat.DecodeAssignment(catalog.RoleKey("a1"), store.Record{Value: sealed, Revision: 1})
 	if err != nil || a != want {
 		t.Errorf("the stored assignment reads as %+v, %v", a, err)
 	}
-	if key, sealed, err = w.cat.EncodeAssignment(want); err != nil {
+	key, sealed, err := w.cat.EncodeAssignment(want)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if plain, err := w.ring.System().Open(key, sealed); err != nil || string(plain) != storedAssignment {
@@ -243,6 +263,7 @@ func TestEpochsDiffer(t *testing.T) {
 
 func TestAccess(t *testing.T) {
 	v := fullVault()
+	v.HSM = nil
 	const resource = "/subscriptions/s/resourceGroups/Team/providers/Microsoft.KeyVault/vaults/MyVault"
 	if v.ResourceID() != resource {
 		t.Errorf("ResourceID = %s, want %s", v.ResourceID(), resource)
