@@ -28,6 +28,13 @@ const (
 	LocalRoleCryptoUser    = "21dbd100-6940-42c2-9190-5d6cb909625b"
 )
 
+// Azure's limits of the local permissions of a managed HSM.
+const (
+	MaxLocalRoles          = 50
+	MaxLocalAssignments    = 50 // at the HSM, and at all keys
+	MaxKeyLocalAssignments = 10 // at one key
+)
+
 // LocalRole is a role definition of a managed HSM.
 type LocalRole struct {
 	ID          string            `json:"id"` // a GUID

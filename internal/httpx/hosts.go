@@ -187,6 +187,11 @@ func (s Site) VaultURL(name string) string {
 	return "https://" + strings.ToLower(name) + "." + s.row.VaultSuffix + s.portSuffix()
 }
 
+// HSMURL is VaultURL for managed HSMs.
+func (s Site) HSMURL(name string) string {
+	return "https://" + strings.ToLower(name) + "." + s.row.HSMSuffix + s.portSuffix()
+}
+
 // Resource returns the token audience of the vaults of this row: what a
 // challenge advertises. It carries the request's port, because the official
 // clients compare it with the host and port that they called.

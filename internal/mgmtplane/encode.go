@@ -228,6 +228,9 @@ func expansions(x *httpx.Exchange) (e expansion) {
 
 func renderGeneric(v *catalog.Vault, e expansion) arm.GenericResource {
 	out := arm.GenericResource{ID: v.ResourceID(), Name: v.Name, Type: arm.TypeVaults, Location: v.Location, Tags: tags(v.Tags)}
+	if v.HSM != nil {
+		out.Type = arm.TypeManagedHSMs
+	}
 	if e.created {
 		out.CreatedTime = moment(v.Created.At)
 	}

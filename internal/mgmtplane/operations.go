@@ -19,6 +19,13 @@ var providerOperations = []struct{ name, about, does string }{
 	{"Microsoft.KeyVault/locations/deletedVaults/purge/action", "Deleted key vaults", "Purge a deleted key vault"},
 	{"Microsoft.KeyVault/locations/operationResults/read", "Operation result", "Read the result of a long operation"},
 	{"Microsoft.KeyVault/checkNameAvailability/read", "Key Vault name", "Check whether the name of a key vault is free"},
+	{"Microsoft.KeyVault/managedHSMs/read", "Managed HSM", "View the properties of a managed HSM"},
+	{"Microsoft.KeyVault/managedHSMs/write", "Managed HSM", "Create a managed HSM or update its properties"},
+	{"Microsoft.KeyVault/managedHSMs/delete", "Managed HSM", "Delete a managed HSM"},
+	{"Microsoft.KeyVault/deletedManagedHsms/read", "Deleted managed HSMs", "View the properties of deleted managed HSMs"},
+	{"Microsoft.KeyVault/locations/deletedManagedHsms/read", "Deleted managed HSMs", "View the properties of a deleted managed HSM"},
+	{"Microsoft.KeyVault/locations/deletedManagedHsms/purge/action", "Deleted managed HSMs", "Purge a deleted managed HSM"},
+	{"Microsoft.KeyVault/checkMhsmNameAvailability/read", "Managed HSM name", "Check whether the name of a managed HSM is free"},
 	{"Microsoft.KeyVault/operations/read", "Operations", "List the operations of the provider"},
 }
 

@@ -142,10 +142,6 @@ func TestUnbuilt(t *testing.T) {
 		}
 		a.refused(501, "NotImplemented", "The operation "+op.name+" ("+op.method)
 	}
-	for _, path := range []string{sub + kv + "/managedHSMs", team + kv + "/managedHSMs", sub + kv + "/deletedManagedHSMs"} {
-		w.call("GET", path, latest, "").is(200).json(`{"value":[]}`)
-		w.do(request{method: "GET", path: path, version: latest, as: "nobody"}).refused(403, "AuthorizationFailed", "Microsoft.KeyVault/managedHSMs/read")
-	}
 }
 
 func TestMetadata(t *testing.T) {

@@ -26,6 +26,9 @@ const (
 	vaultsPath       = groupPath + "/providers/Microsoft.KeyVault/vaults"
 	vaultPath        = vaultsPath + "/{vault}"
 	deletedPath      = keyVaultPath + "/locations/{location}/deletedVaults/{vault}"
+	hsmsPath         = groupPath + "/providers/Microsoft.KeyVault/managedHSMs"
+	hsmPath          = hsmsPath + "/{hsm}"
+	deletedHSMPath   = keyVaultPath + "/locations/{location}/deletedManagedHSMs/{hsm}"
 )
 
 // operations are those that the plane has, then those of Azure that it only
@@ -70,11 +73,16 @@ func (p *plane) operations() []operation {
 		route(deletedVersions, post, deletedPath+"/purge", "VaultPurge", 0, p.purgeVault),
 		route(resultVersions, get, keyVaultPath+"/locations/{location}/operationResults/{job}", "VaultOperationResultGet", 0, p.getPurgeJob),
 
-		// There are no managed HSMs: clients that list them beside the vaults
-		// are told so.
-		route(hsmVersions, get, keyVaultPath+"/managedHSMs", "ManagedHSMList", 0, p.listNoHSMs),
-		route(hsmVersions, get, groupPath+"/providers/Microsoft.KeyVault/managedHSMs", "ManagedHSMListInGroup", 0, p.listNoHSMs),
-		route(hsmVersions, get, keyVaultPath+"/deletedManagedHSMs", "ManagedHSMListDeleted", 0, p.listNoHSMs),
+		route(hsmVersions, get, hsmsPath, "ManagedHSMListInGroup", 0, p.listHSMs),
+		route(hsmVersions, get, keyVaultPath+"/managedHSMs", "ManagedHSMList", 0, p.listHSMs),
+		route(hsmVersions, put, hsmPath, "ManagedHSMPut", maxBody, p.putHSM),
+		route(hsmVersions, patch, hsmPath, "ManagedHSMPatch", maxBody, p.patchHSM),
+		route(hsmVersions, get, hsmPath, "ManagedHSMGet", 0, p.getHSM),
+		route(hsmVersions, del, hsmPath, "ManagedHSMDelete", 0, p.deleteHSM),
+		route(hsmNameVersions, post, keyVaultPath+"/checkMhsmNameAvailability", "ManagedHSMCheckName", maxBody, p.checkHSMName),
+		route(deletedHSMVersions, get, keyVaultPath+"/deletedManagedHSMs", "ManagedHSMListDeleted", 0, p.listDeletedHSMs),
+		route(deletedHSMVersions, get, deletedHSMPath, "ManagedHSMGetDeleted", 0, p.getDeletedHSM),
+		route(deletedHSMVersions, post, deletedHSMPath+"/purge", "ManagedHSMPurge", 0, p.purgeHSM),
 	}
 	for _, op := range unbuilt {
 		all = append(all, route(anyVersion, op.method, op.pattern, op.name, 0, refuseUnbuilt))

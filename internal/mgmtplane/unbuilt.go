@@ -38,21 +38,23 @@ var unbuilt = append([]unbuiltOperation{
 	{"GET", vaultPath + "/keys/{key}/versions", "ResourceKeyVersionList"},
 	{"GET", vaultPath + "/keys/{key}/versions/{version}", "ResourceKeyVersionGet"},
 
-	{"GET", hsmPath, "ManagedHSMGet"},
-	{"PUT", hsmPath, "ManagedHSMPut"},
-	{"PATCH", hsmPath, "ManagedHSMPatch"},
-	{"DELETE", hsmPath, "ManagedHSMDelete"},
-	{"GET", keyVaultPath + "/locations/{location}/deletedManagedHSMs/{hsm}", "ManagedHSMGetDeleted"},
-	{"POST", keyVaultPath + "/locations/{location}/deletedManagedHSMs/{hsm}/purge", "ManagedHSMPurge"},
-	{"POST", keyVaultPath + "/checkMhsmNameAvailability", "ManagedHSMCheckName"},
+	{"GET", hsmPath + "/keys", "ManagedHSMKeyList"},
+	{"GET", hsmPath + "/keys/{key}", "ManagedHSMKeyGet"},
+	{"PUT", hsmPath + "/keys/{key}", "ManagedHSMKeyPut"},
+	{"GET", hsmPath + "/keys/{key}/versions", "ManagedHSMKeyVersionList"},
+	{"GET", hsmPath + "/keys/{key}/versions/{version}", "ManagedHSMKeyVersionGet"},
+	{"GET", hsmPath + "/regions", "ManagedHSMRegionList"},
+	{"GET", hsmPath + "/privateEndpointConnections", "ManagedHSMPrivateEndpointConnectionList"},
+	{"GET", hsmPath + "/privateEndpointConnections/{connection}", "ManagedHSMPrivateEndpointConnectionGet"},
+	{"PUT", hsmPath + "/privateEndpointConnections/{connection}", "ManagedHSMPrivateEndpointConnectionPut"},
+	{"DELETE", hsmPath + "/privateEndpointConnections/{connection}", "ManagedHSMPrivateEndpointConnectionDelete"},
+	{"GET", hsmPath + "/privateLinkResources", "ManagedHSMPrivateLinkResourceList"},
 
 	{"GET", groupPath + "/deployments/{deployment}/operations", "DeploymentOperationList"},
 	{"POST", subscriptionPath + "/providers/{namespace}/unregister", "ProviderUnregister"},
 }, append(deployments(subscriptionPath, "InSubscription"), append(deployments(groupPath, "InGroup"),
 	append(append(roles("", "InTenant"), roles(subscriptionPath, "InSubscription")...),
 		append(roles(groupPath, "InGroup"), roles(vaultPath, "InVault")...)...)...)...)...)
-
-const hsmPath = groupPath + "/providers/Microsoft.KeyVault/managedHSMs/{hsm}"
 
 // deployments are the operations on template deployments at a scope.
 func deployments(scope, where string) []unbuiltOperation {

@@ -6,7 +6,6 @@ import (
 	"github.com/openkeyvault/openkeyvault/api/arm"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
-	"github.com/openkeyvault/openkeyvault/internal/resource"
 )
 
 func (p *plane) putVault(x *httpx.Exchange) error {
@@ -76,7 +75,7 @@ func (p *plane) listVaults(x *httpx.Exchange) error {
 	return replyPage(x, found, func(v *catalog.Vault) arm.Vault { return renderVault(x, v) })
 }
 
-// listResources lists vaults as what all resources have in common, which is how
+// listResources lists vaults and managed HSMs as what all resources have in common, which is how
 // the official clients' plain list asks for them.
 func (p *plane) listResources(x *httpx.Exchange) error {
 	page, err := readPage(x)
@@ -155,12 +154,5 @@ func (p *plane) purgeVault(x *httpx.Exchange) error {
 	if err != nil {
 		return err
 	}
-	return replyPolling(x, "/subscriptions/"+x.Params["subscription"]+"/providers/Microsoft.KeyVault/locations/"+
-		resource.NormalLocation(location)+"/operationResults/"+job, nil)
-}
-
-// listNoHSMs answers those who may look that there are no managed HSMs.
-func (p *plane) listNoHSMs(x *httpx.Exchange) error {
-	err := p.Resources.Authorize(x.Context(), call(x), x.Route.Name, x.Params["subscription"], x.Params["group"], "Microsoft.KeyVault/managedHSMs/read")
-	return replyAll(x, []struct{}{}, err, func(v struct{}) struct{} { return v })
+	return replyPolling(x, resultPath(x, location, job), nil)
 }

@@ -30,7 +30,10 @@ var (
 	deletedVersions   = keyVaultFamily("deletedVaults")
 	resultVersions    = keyVaultFamily("locations/operationResults")
 	operationVersions = keyVaultFamily("operations")
-	hsmVersions       = keyVaultFamily("managedHSMs")
+
+	hsmVersions        = keyVaultFamily("managedHSMs")
+	hsmNameVersions    = keyVaultFamily("checkMhsmNameAvailability")
+	deletedHSMVersions = keyVaultFamily("deletedManagedHSMs")
 )
 
 func keyVaultFamily(kind string) *family { return &family{arm.KeyVaultVersions(), kind} }

@@ -57,7 +57,7 @@ func (r *removal) remove(tx store.Tx, v *catalog.Vault) error {
 func (r *removal) erase(tx store.Tx, v *catalog.Vault) error {
 	tx.DeleteRange(tuple.Prefix(catalog.VaultKey(v.ID)))
 	tx.Delete(catalog.VaultKey(v.ID))
-	tx.Delete(catalog.NameKey(v.Name))
+	tx.Delete(nameKey(v))
 	tx.Delete(groupVaultKey(v))
 	if v.Deleted != nil {
 		tx.Delete(deletedVaultKey(v))
@@ -100,11 +100,17 @@ func (s *Service) deletedVault(g catalog.Getter, p place, location, name string)
 	if err != nil {
 		return nil, err
 	}
-	if v == nil || v.Deleted == nil || v.Location != NormalLocation(location) || !strings.EqualFold(v.SubscriptionID, p.subscription.ID) {
+	if v == nil || !p.holdsDeleted(v, location) {
 		return nil, fault.New(fault.NotFound, "DeletedVaultNotFound",
 			"The deleted vault '%s' could not be found in location '%s'.", name, location)
 	}
 	return v, nil
+}
+
+// holdsDeleted reports whether v is deleted, and was in the location and in the
+// subscription of the place.
+func (p place) holdsDeleted(v *catalog.Vault, location string) bool {
+	return v.Deleted != nil && v.Location == NormalLocation(location) && strings.EqualFold(v.SubscriptionID, p.subscription.ID)
 }
 
 // GetDeletedVault returns a deleted vault, which must not be changed.
@@ -147,11 +153,16 @@ func (d *draft) recover(tx store.Tx, p place, have *catalog.Vault) (*catalog.Vau
 		return nil, fault.New(fault.NotFound, "SoftDeletedVaultDoesNotExist",
 			"There is no deleted vault '%s' of the resource group '%s' in location '%s' to be recovered.", d.name, p.group.Name, d.spec.Location)
 	}
+	return d.s.revive(tx, p, have, d.now)
+}
+
+// revive makes a deleted vault or managed HSM live again.
+func (s *Service) revive(tx store.Tx, p place, have *catalog.Vault, now catalog.Change) (*catalog.Vault, error) {
 	v := have.Clone()
 	tx.Delete(deletedVaultKey(v))
 	tx.Delete(vaultDueKey(v.Deleted.PurgeAt, v.ID))
-	v.Deleted, v.ResourceGroup, v.Modified = nil, p.group.Name, d.now
-	return v, d.s.putLive(tx, v)
+	v.Deleted, v.ResourceGroup, v.Modified = nil, p.group.Name, now
+	return v, s.putLive(tx, v)
 }
 
 // PurgeDue erases every deleted vault whose scheduled purge date has come by the
@@ -195,11 +206,11 @@ func (s *Service) purgeOne(ctx context.Context, e store.Entry) (done bool, err e
 	if err := s.open(e.Key, e.Record, &id); err != nil {
 		return false, err
 	}
-	resource, err := s.resourceOf(ctx, id)
+	record, err := s.purgeRecord(ctx, id)
 	if err != nil {
 		return false, err
 	}
-	entry, err := s.cfg.Audit.Prepare(audit.Record{Operation: "VaultPurge", Resource: resource})
+	entry, err := s.cfg.Audit.Prepare(record)
 	if err != nil {
 		return false, err
 	}
@@ -228,8 +239,10 @@ func (s *Service) purgeOne(ctx context.Context, e store.Entry) (done bool, err e
 	return done, nil
 }
 
-// resourceOf returns the resource id of a vault, or nothing when it is gone.
-func (s *Service) resourceOf(ctx context.Context, id string) (resource string, err error) {
+// purgeRecord returns the audit record of the purge of a vault or managed HSM,
+// which does not name it when it is gone.
+func (s *Service) purgeRecord(ctx context.Context, id string) (record audit.Record, err error) {
+	record.Operation = "VaultPurge"
 	err = s.cfg.Store.View(ctx, func(v store.View) error {
 		recs, err := v.Get(catalog.VaultKey(id))
 		if err != nil || !recs[0].Exists() {
@@ -239,8 +252,11 @@ func (s *Service) resourceOf(ctx context.Context, id string) (resource string, e
 		if err != nil {
 			return err
 		}
-		resource = vault.ResourceID()
+		record.Resource = vault.ResourceID()
+		if vault.HSM != nil {
+			record.Operation = "ManagedHSMPurge"
+		}
 		return nil
 	})
-	return resource, err
+	return record, err
 }

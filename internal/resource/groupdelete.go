@@ -11,7 +11,7 @@ import (
 )
 
 // DeleteGroup begins to delete a group with all that is in it, and returns the
-// job that does it. Vaults with soft delete can be recovered once a group of the
+// job that does it. Vaults with soft delete, and managed HSMs, can be recovered once a group of the
 // name exists again. From then on nothing can be put into the group. Deleting a
 // group that is being deleted returns the job that is at it.
 func (s *Service) DeleteGroup(ctx context.Context, call Call, subscription, name string) (jobID string, err error) {
@@ -44,27 +44,35 @@ func (s *Service) DeleteGroup(ctx context.Context, call Call, subscription, name
 	return jobID, nil
 }
 
-// runDeleteGroup deletes the vaults of a group one by one, then the group.
-// Because the group says that it is being deleted, no vault can be added, so
+// runDeleteGroup deletes the vaults and managed HSMs of a group one by one, then
+// the group. Because the group says that it is being deleted, none can be added, so
 // that once none is found there is none.
 func (s *Service) runDeleteGroup(ctx context.Context, job *Job) error {
-	r := tuple.Prefix(groupVaultsKey(job.SubscriptionID, job.Group))
+	for _, index := range [][]byte{groupVaultsKey(job.SubscriptionID, job.Group), groupHSMsKey(job.SubscriptionID, job.Group)} {
+		if err := s.emptyIndex(ctx, job, tuple.Prefix(index)); err != nil {
+			return err
+		}
+	}
+	return s.removeGroup(ctx, job)
+}
+
+// emptyIndex deletes what the entries of a range name, until there are none or the
+// job is over.
+func (s *Service) emptyIndex(ctx context.Context, job *Job, r store.Range) error {
 	for {
 		batch, err := s.scan(ctx, r, jobBatch)
 		if err != nil {
 			return err
 		}
-		over := len(batch) == 0
 		for _, e := range batch {
 			if err := s.removeFromGroup(ctx, job, e); errors.Is(err, errJobOver) {
-				over = true
-				break
+				return nil
 			} else if err != nil {
 				return err
 			}
 		}
-		if over {
-			return s.removeGroup(ctx, job)
+		if len(batch) == 0 {
+			return nil
 		}
 	}
 }
@@ -80,8 +88,9 @@ func (s *Service) removeFromGroup(ctx context.Context, job *Job, e store.Entry) 
 		return err
 	}
 	rm := s.newRemoval(Call{Caller: job.Caller, Origin: job.Origin})
+	operation, path := deletionOf(e.Key)
 	entry, err := s.cfg.Audit.Prepare(audit.Record{
-		Operation: "VaultDelete", Resource: groupScope(job.SubscriptionID, job.Group), Object: vaultOfEntry(e.Key),
+		Operation: operation, Resource: groupScope(job.SubscriptionID, job.Group), Object: path,
 		Caller: job.Caller, Origin: job.Origin,
 	})
 	if err != nil {
@@ -112,14 +121,18 @@ func (s *Service) removeFromGroup(ctx context.Context, job *Job, e store.Entry) 
 	return err
 }
 
-// vaultOfEntry returns the path of the vault that an index key is about, below
-// its group.
-func vaultOfEntry(key []byte) string {
+// deletionOf returns the operation that deletes what an index key is about, and its
+// path below its group.
+func deletionOf(key []byte) (operation, path string) {
 	elements, err := tuple.Decode(key)
 	if err != nil || len(elements) == 0 {
-		return ""
+		return "VaultDelete", ""
 	}
-	return "providers/Microsoft.KeyVault/vaults/" + elements[len(elements)-1].String
+	name := elements[len(elements)-1].String
+	if elements[0].String == "grouphsm" {
+		return "ManagedHSMDelete", "providers/Microsoft.KeyVault/managedHSMs/" + name
+	}
+	return "VaultDelete", "providers/Microsoft.KeyVault/vaults/" + name
 }
 
 func (s *Service) removeGroup(ctx context.Context, job *Job) error {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/openkeyvault/openkeyvault/api/arm"
+	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 	"github.com/openkeyvault/openkeyvault/internal/store/tuple"
@@ -30,64 +31,118 @@ func (f ResourceFilter) selects(v *catalog.Vault) bool {
 // of it when one is named: all, or those that the caller may see. They are in
 // order of group and name, and must not be changed.
 func (s *Service) ListVaults(ctx context.Context, call Call, subscription, group string, page PageRequest) (Page[*catalog.Vault], error) {
-	return s.listVaults(ctx, call, "VaultList", subscription, group, ResourceFilter{}, page)
+	op := &operation{call: call, name: "VaultList", subscription: subscription, group: group, action: actVaultRead}
+	return s.list(ctx, op, ResourceFilter{Type: arm.TypeVaults}, page)
 }
 
 // ListResources returns a page of the resources that the filter selects. Vaults
-// are the only resources there are.
+// and, after them, managed HSMs are the only resources there are.
 func (s *Service) ListResources(ctx context.Context, call Call, subscription, group string, filter ResourceFilter, page PageRequest) (Page[*catalog.Vault], error) {
-	return s.listVaults(ctx, call, "ResourceList", subscription, group, filter, page)
+	op := &operation{call: call, name: "ResourceList", subscription: subscription, group: group, action: actVaultRead}
+	if strings.EqualFold(filter.Type, arm.TypeManagedHSMs) {
+		op.action = actHSMRead
+	}
+	return s.list(ctx, op, filter, page)
 }
 
-func (s *Service) listVaults(ctx context.Context, call Call, name, subscription, group string, filter ResourceFilter, page PageRequest) (found Page[*catalog.Vault], err error) {
-	op := &operation{
-		call: call, name: name, subscription: subscription, group: group,
-		action: actVaultRead, scope: subscriptionScope(subscription), below: true, invalid: checkPage(page, 2),
-	}
-	if group != "" {
-		op.scope = groupScope(subscription, group)
+// list completes the operation with its scope and lists what the filter selects.
+func (s *Service) list(ctx context.Context, op *operation, filter ResourceFilter, page PageRequest) (found Page[*catalog.Vault], err error) {
+	op.below, op.invalid = true, checkPage(page, 2)
+	op.scope = subscriptionScope(op.subscription)
+	if op.group != "" {
+		op.scope = groupScope(op.subscription, op.group)
 		if filter.Group == "" {
-			filter.Group = group
+			filter.Group = op.group
 		}
 	}
 	err = s.read(ctx, op, func(v store.View, p place) error {
-		switch {
-		case filter.Type != "" && !strings.EqualFold(filter.Type, arm.TypeVaults),
-			group != "" && !strings.EqualFold(filter.Group, group),
-			filter.Group != "" && checkGroupName(filter.Group) != nil:
+		if op.group != "" && !strings.EqualFold(filter.Group, op.group) ||
+			filter.Group != "" && checkGroupName(filter.Group) != nil {
 			return nil
-		case filter.Name != "":
-			return s.findNamed(v, p, filter, &found)
-		default:
-			return s.scanVaults(v, p, filter, page, &found)
 		}
+		for _, k := range resourceKinds {
+			if filter.Type != "" && !strings.EqualFold(filter.Type, k.resourceType) {
+				continue
+			}
+			look := s.scanKind
+			if filter.Name != "" {
+				look = s.findNamed
+			}
+			if err := look(v, p, k, filter, page, &found); err != nil || found.Next != "" {
+				return err
+			}
+		}
+		return nil
 	})
 	return found, err
 }
 
+// resourceKind is what tells vaults and managed HSMs apart in lists.
+type resourceKind struct {
+	resourceType string
+	action       string // to see one
+	root         string // of the index
+	// mark ends the marker of a page whose last item is of the kind. No name has it.
+	mark   string
+	byName func(*Service, catalog.Getter, string) (*catalog.Vault, error)
+}
+
+// resourceKinds are in the order in which they are listed.
+var resourceKinds = []*resourceKind{
+	{arm.TypeVaults, actVaultRead, "groupvault", "", (*Service).vaultByName},
+	{arm.TypeManagedHSMs, actHSMRead, "grouphsm", "#", (*Service).hsmByName},
+}
+
+// shows reports whether a list shows the caller an item that the filter selects.
+func (k *resourceKind) shows(p place, filter ResourceFilter, v *catalog.Vault) bool {
+	if !filter.selects(v) {
+		return false
+	}
+	if k.action == p.op.action {
+		return p.sees(v.ResourceID())
+	}
+	return access.Control(p.op.call.Caller, p.roles, k.action, v.ResourceID()) == nil
+}
+
 // findNamed is a list of what has one name: names are unique.
-func (s *Service) findNamed(v store.View, p place, filter ResourceFilter, found *Page[*catalog.Vault]) error {
-	vault, err := s.vaultByName(v, filter.Name)
+func (s *Service) findNamed(v store.View, p place, k *resourceKind, filter ResourceFilter, _ PageRequest, found *Page[*catalog.Vault]) error {
+	vault, err := k.byName(s, v, filter.Name)
 	if err != nil || vault == nil {
 		return err
 	}
-	if vault.Deleted == nil && strings.EqualFold(vault.SubscriptionID, p.subscription.ID) && filter.selects(vault) && p.sees(vault.ResourceID()) {
+	if vault.Deleted == nil && strings.EqualFold(vault.SubscriptionID, p.subscription.ID) && k.shows(p, filter, vault) {
 		found.Items = append(found.Items, vault)
 	}
 	return nil
 }
 
-func (s *Service) scanVaults(v store.View, p place, filter ResourceFilter, page PageRequest, found *Page[*catalog.Vault]) error {
-	r := tuple.Prefix(tuple.Key("groupvault", fold(p.subscription.ID)))
+// start returns the range of the index that comes after the marker. It is empty
+// after the marker of a later kind.
+func (k *resourceKind) start(p place, filter ResourceFilter, marker string) store.Range {
+	root := tuple.Key(k.root, fold(p.subscription.ID))
+	r := tuple.Prefix(root)
 	if filter.Group != "" {
-		r = tuple.Prefix(groupVaultsKey(p.subscription.ID, filter.Group))
+		r = tuple.Prefix(tuple.Append(root[:len(root):len(root)], fold(filter.Group)))
 	}
-	if group, name, ok := strings.Cut(page.Marker, "/"); ok {
-		after := tuple.After(tuple.Append(groupVaultsKey(p.subscription.ID, group), fold(name)))
+	group, name, ok := strings.Cut(marker, "/")
+	if !ok {
+		return r
+	}
+	name, later := strings.CutSuffix(name, "#")
+	switch {
+	case later && k.mark == "":
+		r.Start = r.End
+	case later || k.mark == "":
+		after := tuple.After(tuple.Append(tuple.Append(root, fold(group)), fold(name)))
 		if bytes.Compare(after, r.Start) > 0 {
 			r.Start = after
 		}
 	}
+	return r
+}
+
+func (s *Service) scanKind(v store.View, p place, k *resourceKind, filter ResourceFilter, page PageRequest, found *Page[*catalog.Vault]) error {
+	r := k.start(p, filter, page.Marker)
 	if bytes.Compare(r.Start, r.End) >= 0 {
 		return nil
 	}
@@ -97,12 +152,11 @@ func (s *Service) scanVaults(v store.View, p place, filter ResourceFilter, page 
 			return 0, err
 		}
 		for i, vault := range vaults {
-			if !filter.selects(vault) || !p.sees(vault.ResourceID()) {
+			if !k.shows(p, filter, vault) {
 				continue
 			}
 			if len(found.Items) == page.Max {
-				last := found.Items[page.Max-1]
-				found.Next = fold(last.ResourceGroup + "/" + last.Name)
+				found.Next = markerOf(found.Items[page.Max-1])
 				return i, nil
 			}
 			found.Items = append(found.Items, vault)
@@ -111,17 +165,31 @@ func (s *Service) scanVaults(v store.View, p place, filter ResourceFilter, page 
 	})
 }
 
+// markerOf returns the marker of a page that ends with v.
+func markerOf(v *catalog.Vault) string {
+	marker := fold(v.ResourceGroup + "/" + v.Name)
+	if v.HSM != nil {
+		marker += "#"
+	}
+	return marker
+}
+
 // ListDeletedVaults returns a page of the deleted vaults of a subscription in
 // order of name. They must not be changed.
-func (s *Service) ListDeletedVaults(ctx context.Context, call Call, subscription string, page PageRequest) (found Page[*catalog.Vault], err error) {
+func (s *Service) ListDeletedVaults(ctx context.Context, call Call, subscription string, page PageRequest) (Page[*catalog.Vault], error) {
+	return s.listDeleted(ctx, call, "VaultListDeleted", actDeletedList, subscription, deletedVaultsKey(subscription), page)
+}
+
+// listDeleted lists an index of what is deleted.
+func (s *Service) listDeleted(ctx context.Context, call Call, name, action, subscription string, index []byte, page PageRequest) (found Page[*catalog.Vault], err error) {
 	op := &operation{
-		call: call, name: "VaultListDeleted", subscription: subscription,
-		action: actDeletedList, scope: subscriptionScope(subscription), invalid: checkPage(page, 1),
+		call: call, name: name, subscription: subscription,
+		action: action, scope: subscriptionScope(subscription), invalid: checkPage(page, 1),
 	}
 	err = s.read(ctx, op, func(v store.View, p place) error {
-		r := tuple.Prefix(deletedVaultsKey(subscription))
+		r := tuple.Prefix(index)
 		if page.Marker != "" {
-			r.Start = tuple.After(tuple.Append(deletedVaultsKey(subscription), page.Marker))
+			r.Start = tuple.After(tuple.Append(index[:len(index):len(index)], page.Marker))
 		}
 		batch, err := v.Scan(r, page.Max+1)
 		if err != nil {

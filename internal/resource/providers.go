@@ -51,6 +51,8 @@ var providers = func() []Provider {
 			keyVault("vaults", true), keyVault("vaults/accessPolicies", false), keyVault("operations", false),
 			keyVault("checkNameAvailability", false), keyVault("deletedVaults", false), keyVault("locations", false),
 			keyVault("locations/deletedVaults", false), keyVault("locations/operationResults", false),
+			keyVault("managedHSMs", true), keyVault("deletedManagedHSMs", false),
+			keyVault("locations/deletedManagedHSMs", false), keyVault("checkMhsmNameAvailability", false),
 		}},
 		{Namespace: arm.ResourcesNamespace, Types: []ProviderType{
 			own("tenants"), own("subscriptions"), own("subscriptions/locations"), own("subscriptions/providers"),

@@ -21,7 +21,9 @@ import (
 //	group/<subscription>/<group>                    a resource group
 //	groupvault/<subscription>/<group>/<vault name>  the id of a live vault in the group
 //	deletedvault/<subscription>/<vault name>        the id of a deleted vault
-//	vaultdue/<unix>/<vault id>                      when a deleted vault is purged
+//	grouphsm/<subscription>/<group>/<HSM name>      the id of a live managed HSM in the group
+//	deletedhsm/<subscription>/<HSM name>            the id of a deleted managed HSM
+//	vaultdue/<unix>/<vault id>                      when a deleted vault or managed HSM is purged
 //	job/<id>                                        a job, pending or done
 //	jobqueue/<unix>/<id>                            when to look at a job: 0 while it is pending
 //	rolebinding/<scope>/<role>/<principal>          the id of the role assignment that binds them
@@ -47,16 +49,42 @@ func groupVaultsKey(subscription, group string) []byte {
 	return tuple.Key("groupvault", fold(subscription), fold(group))
 }
 
+// groupHSMsKey is groupVaultsKey for managed HSMs.
+func groupHSMsKey(subscription, group string) []byte {
+	return tuple.Key("grouphsm", fold(subscription), fold(group))
+}
+
+// groupVaultKey returns the key of the index entry of a live vault or HSM.
 func groupVaultKey(v *catalog.Vault) []byte {
-	return tuple.Append(groupVaultsKey(v.SubscriptionID, v.ResourceGroup), fold(v.Name))
+	index := groupVaultsKey(v.SubscriptionID, v.ResourceGroup)
+	if v.HSM != nil {
+		index = groupHSMsKey(v.SubscriptionID, v.ResourceGroup)
+	}
+	return tuple.Append(index, fold(v.Name))
 }
 
 func deletedVaultsKey(subscription string) []byte {
 	return tuple.Key("deletedvault", fold(subscription))
 }
 
+func deletedHSMsKey(subscription string) []byte {
+	return tuple.Key("deletedhsm", fold(subscription))
+}
+
+// deletedVaultKey returns the key of the index entry of a deleted vault or HSM.
 func deletedVaultKey(v *catalog.Vault) []byte {
+	if v.HSM != nil {
+		return tuple.Append(deletedHSMsKey(v.SubscriptionID), fold(v.Name))
+	}
 	return tuple.Append(deletedVaultsKey(v.SubscriptionID), fold(v.Name))
+}
+
+// nameKey returns the key of the record that has the name mean the vault or HSM.
+func nameKey(v *catalog.Vault) []byte {
+	if v.HSM != nil {
+		return catalog.HSMNameKey(v.Name)
+	}
+	return catalog.NameKey(v.Name)
 }
 
 func vaultDueKey(at time.Time, id string) []byte {
@@ -132,6 +160,14 @@ func deletedVaultScope(subscription, location, vault string) string {
 	return subscriptionScope(subscription) + "/providers/Microsoft.KeyVault/locations/" + location + "/deletedVaults/" + vault
 }
 
+func hsmScope(subscription, group, hsm string) string {
+	return groupScope(subscription, group) + "/providers/Microsoft.KeyVault/managedHSMs/" + hsm
+}
+
+func deletedHSMScope(subscription, location, hsm string) string {
+	return subscriptionScope(subscription) + "/providers/Microsoft.KeyVault/locations/" + location + "/deletedManagedHSMs/" + hsm
+}
+
 // put seals v and writes it.
 func (s *Service) put(tx store.Tx, key []byte, v any) error {
 	plain, err := json.Marshal(v)
@@ -176,14 +212,23 @@ func (s *Service) putVault(tx store.Tx, v *catalog.Vault) error {
 // vaultByName returns the vault that holds the name, live or deleted, or nil. A
 // name that no vault can have is not looked up: it may not fit into a key.
 func (s *Service) vaultByName(g catalog.Getter, name string) (*catalog.Vault, error) {
+	return s.byName(g, s.cfg.Catalog, catalog.NameKey, name)
+}
+
+// hsmByName is vaultByName for managed HSMs.
+func (s *Service) hsmByName(g catalog.Getter, name string) (*catalog.Vault, error) {
+	return s.byName(g, s.hsms, catalog.HSMNameKey, name)
+}
+
+func (s *Service) byName(g catalog.Getter, names *catalog.Catalog, key func(string) []byte, name string) (*catalog.Vault, error) {
 	if !validVaultName(name) {
 		return nil, nil
 	}
-	recs, err := g.Get(catalog.NameKey(name))
+	recs, err := g.Get(key(name))
 	if err != nil || !recs[0].Exists() {
 		return nil, err
 	}
-	id, err := s.cfg.Catalog.DecodeName(name, recs[0])
+	id, err := names.DecodeName(name, recs[0])
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 // Package resource is the domain of the management plane: subscriptions,
-// resource groups and the vaults in them, from creation through deletion to
-// purge.
+// resource groups and the vaults and managed HSMs in them, from creation through
+// deletion to purge.
 //
 // Every operation takes the caller as part of an explicit Call, authorises
 // itself against the role assignments in the transaction that does the work,
@@ -78,13 +78,14 @@ const MaxPage = 500
 // or the resource. Every other error is internal.
 type Service struct {
 	cfg   Config
-	wake  chan struct{} // capacity 1: a job may be waiting
+	hsms  *catalog.Catalog // Config.Catalog's managed HSMs
+	wake  chan struct{}    // capacity 1: a job may be waiting
 	roles atomic.Pointer[roleScopes]
 }
 
 // New returns a service of what the store holds.
 func New(cfg Config) *Service {
-	return &Service{cfg: cfg, wake: make(chan struct{}, 1)}
+	return &Service{cfg: cfg, hsms: cfg.Catalog.HSMs(), wake: make(chan struct{}, 1)}
 }
 
 // now is the domain clock in the precision that the wire has.
@@ -95,6 +96,12 @@ func newID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
+}
+
+// newGUID is newID in the text form of GUIDs.
+func newGUID() string {
+	id := newID()
+	return id[:8] + "-" + id[8:12] + "-4" + id[13:16] + "-8" + id[17:20] + "-" + id[20:]
 }
 
 // change says who changes something now.

@@ -54,6 +54,15 @@ func checkVaultName(name string) error {
 		"The vault name '%s' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens. Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742", name)
 }
 
+// checkHSMName is checkVaultName for managed HSMs.
+func checkHSMName(name string) error {
+	if validVaultName(name) {
+		return nil
+	}
+	return fault.New(fault.Invalid, "ManagedHSMNameNotValid",
+		"The managed HSM name '%s' is invalid. A managed HSM's name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens.", name)
+}
+
 func checkTags(tags map[string]string) error {
 	if len(tags) > maxTags {
 		return fault.New(fault.Invalid, "TooManyTags",

@@ -156,12 +156,20 @@ func (d *draft) shape(v *catalog.Vault, p place, spec VaultSpec, patch bool) err
 
 // replace puts a live vault.
 func (d *draft) replace(tx store.Tx, p place, have *catalog.Vault) (*catalog.Vault, error) {
-	if NormalLocation(d.spec.Location) != have.Location {
-		return nil, fault.New(fault.Conflict, "InvalidResourceLocation",
-			"The resource '%s' already exists in location '%s' in resource group '%s'. A resource with the same name cannot be created in location '%s'. Please select a new resource name.",
-			have.Name, have.Location, have.ResourceGroup, NormalLocation(d.spec.Location))
+	if err := sameLocation(have, d.spec.Location); err != nil {
+		return nil, err
 	}
 	return d.change(tx, p, have, false)
+}
+
+// sameLocation refuses to put what exists into another location.
+func sameLocation(have *catalog.Vault, location string) error {
+	if NormalLocation(location) == have.Location {
+		return nil
+	}
+	return fault.New(fault.Conflict, "InvalidResourceLocation",
+		"The resource '%s' already exists in location '%s' in resource group '%s'. A resource with the same name cannot be created in location '%s'. Please select a new resource name.",
+		have.Name, have.Location, have.ResourceGroup, NormalLocation(location))
 }
 
 func (d *draft) change(tx store.Tx, p place, have *catalog.Vault, patch bool) (*catalog.Vault, error) {
@@ -234,20 +242,24 @@ func (s *Service) CheckName(ctx context.Context, call Call, subscription, name s
 		action: "Microsoft.KeyVault/checkNameAvailability/read", scope: subscriptionScope(subscription), below: true,
 	}
 	err = s.read(ctx, op, func(v store.View, _ place) error {
-		if f, invalid := fault.As(checkVaultName(name)); invalid {
-			check = NameCheck{Reason: arm.ReasonAccountNameInvalid, Message: f.Message}
-			return nil
-		}
-		recs, err := v.Get(catalog.NameKey(name))
-		if err != nil {
-			return err
-		}
-		if recs[0].Exists() {
-			check = NameCheck{Reason: arm.ReasonAlreadyExists, Message: "The name '" + name + "' is already in use."}
-			return nil
-		}
-		check.Available = true
-		return nil
+		check, err = nameCheck(v, name, catalog.NameKey(name), checkVaultName(name))
+		return err
 	})
 	return check, err
+}
+
+// nameCheck looks a name up under its key, unless it is invalid: it may not fit
+// into a key then.
+func nameCheck(v store.View, name string, key []byte, invalid error) (NameCheck, error) {
+	if f, refused := fault.As(invalid); refused {
+		return NameCheck{Reason: arm.ReasonAccountNameInvalid, Message: f.Message}, nil
+	}
+	recs, err := v.Get(key)
+	if err != nil {
+		return NameCheck{}, err
+	}
+	if recs[0].Exists() {
+		return NameCheck{Reason: arm.ReasonAlreadyExists, Message: "The name '" + name + "' is already in use."}, nil
+	}
+	return NameCheck{Available: true}, nil
 }

@@ -33,12 +33,18 @@ const (
 	aDeleted     state = "deleted vault"
 	aGroupJob    state = "job of a group's deletion"
 	aPurgeJob    state = "job of a vault's purge"
+	anHSM        state = "managed HSM"
+	aDeletedHSM  state = "deleted managed HSM"
 	resourcesAct       = "Microsoft.Resources/subscriptions/"
 	keyVaultAct        = "Microsoft.KeyVault/"
 
 	groupX   = subscription + "/resourceGroups/{x}"
 	vaultX   = unitGroup + provider + "/vaults/{x}"
 	deletedX = subscription + provider + "/locations/eastus/deletedVaults/{x}"
+
+	hsmX        = unitGroup + provider + "/managedHSMs/{x}"
+	deletedHSMX = subscription + provider + "/locations/eastus/deletedManagedHSMs/{x}"
+	hsmBody     = `{"location":"eastus","sku":{"family":"B","name":"Standard_B1"},"properties":{"tenantId":"` + testTenant + `","initialAdminObjectIds":["` + testOwner + `"]}}`
 )
 
 var subjectPolicy = `{"properties":{"accessPolicies":[` + encode(entry(testOwner, map[string][]string{"secrets": {"get"}})) + `]}}`
@@ -76,9 +82,18 @@ var managementRows = []managementRow{
 	{"VaultPurge", "POST", deletedX + "/purge", "", aDeleted, keyVaultAct + "locations/deletedVaults/purge/action", deletedX, "Contributor", 202, true},
 	{"VaultOperationResultGet", "GET", subscription + provider + "/locations/eastus/operationResults/{x}", "", aPurgeJob, resourcesAct + "operationresults/read", subscription, "Reader", 200, false},
 
-	{"ManagedHSMList", "GET", subscription + provider + "/managedHSMs", "", nothing, keyVaultAct + "managedHSMs/read", subscription, "Reader", 200, false},
-	{"ManagedHSMListInGroup", "GET", unitGroup + provider + "/managedHSMs", "", nothing, keyVaultAct + "managedHSMs/read", unitGroup, "Reader", 200, false},
-	{"ManagedHSMListDeleted", "GET", subscription + provider + "/deletedManagedHSMs", "", nothing, keyVaultAct + "managedHSMs/read", subscription, "Reader", 200, false},
+	{"ManagedHSMListInGroup", "GET", unitGroup + provider + "/managedHSMs", "", anHSM, keyVaultAct + "managedHSMs/read", unitGroup, "Reader", 200, false},
+	{"ManagedHSMList", "GET", subscription + provider + "/managedHSMs", "", anHSM, keyVaultAct + "managedHSMs/read", subscription, "Managed HSM contributor", 200, false},
+	{"ManagedHSMPut", "PUT", hsmX, hsmBody, nothing, keyVaultAct + "managedHSMs/write", hsmX, "Managed HSM contributor", 200, true},
+	{"ManagedHSMPut", "PUT", hsmX, strings.Replace(hsmBody, `"eastus",`, `"eastus","tags":{"a":"b"},`, 1), anHSM, keyVaultAct + "managedHSMs/write", hsmX, "Contributor", 200, true},
+	{"ManagedHSMPut", "PUT", hsmX, `{"location":"eastus","properties":{"createMode":"recover"}}`, aDeletedHSM, keyVaultAct + "managedHSMs/write", hsmX, "Managed HSM contributor", 200, true},
+	{"ManagedHSMPatch", "PATCH", hsmX, `{"tags":{"a":"b"}}`, anHSM, keyVaultAct + "managedHSMs/write", hsmX, "Managed HSM contributor", 200, true},
+	{"ManagedHSMGet", "GET", hsmX, "", anHSM, keyVaultAct + "managedHSMs/read", hsmX, "Reader", 200, false},
+	{"ManagedHSMDelete", "DELETE", hsmX, "", anHSM, keyVaultAct + "managedHSMs/delete", hsmX, "Managed HSM contributor", 200, true},
+	{"ManagedHSMCheckName", "POST", subscription + provider + "/checkMhsmNameAvailability", `{"name":"some-name"}`, nothing, keyVaultAct + "checkMhsmNameAvailability/read", subscription, "Reader", 200, false},
+	{"ManagedHSMListDeleted", "GET", subscription + provider + "/deletedManagedHSMs", "", aDeletedHSM, keyVaultAct + "deletedManagedHsms/read", subscription, "Managed HSM contributor", 200, false},
+	{"ManagedHSMGetDeleted", "GET", deletedHSMX, "", aDeletedHSM, keyVaultAct + "locations/deletedManagedHsms/read", deletedHSMX, "Managed HSM contributor", 200, false},
+	{"ManagedHSMPurge", "POST", deletedHSMX + "/purge", "", aDeletedHSM, keyVaultAct + "locations/deletedManagedHsms/purge/action", deletedHSMX, "Managed HSM contributor", 202, true},
 }
 
 // openRows are the operations that anyone may do who has a token, or not even
@@ -122,6 +137,11 @@ func (m *matrix) prepareResource(s state) string {
 		m.manage(http.MethodDelete, vaultPath(x), "").is(200)
 		if s == aPurgeJob {
 			return m.finished(m.manage(http.MethodPost, subscription+provider+"/locations/eastus/deletedVaults/"+x+"/purge", "").is(202))
+		}
+	case anHSM, aDeletedHSM:
+		m.manage(http.MethodPut, unitGroup+provider+"/managedHSMs/"+x, hsmBody).is(200)
+		if s == aDeletedHSM {
+			m.manage(http.MethodDelete, unitGroup+provider+"/managedHSMs/"+x, "").is(200)
 		}
 	}
 	return x
