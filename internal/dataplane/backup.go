@@ -52,7 +52,7 @@ func withAddress(x *httpx.Exchange, err error) error {
 		return err
 	}
 	named := *f
-	named.Message = strings.Replace(f.Message, path, x.Site.VaultURL(x.Site.Vault)+"/"+path, 1)
+	named.Message = strings.Replace(f.Message, path, x.Site.ContainerURL()+"/"+path, 1)
 	return &named
 }
 

@@ -40,7 +40,7 @@ func (p *plane) authenticate(x *httpx.Exchange, info vault.Info) error {
 // nothing better than splits.
 func challenge(x *httpx.Exchange, info vault.Info, message string) error {
 	x.ResponseWriter.Header().Set("WWW-Authenticate",
-		`Bearer authorization="`+x.Site.LoginURL()+"/"+info.TenantID+`", resource="`+x.Site.Resource()+`"`)
+		`Bearer authorization="`+x.Site.LoginURL()+"/"+info.TenantID+`", resource="`+x.Site.ContainerResource()+`"`)
 	return &refusal{status: http.StatusUnauthorized, code: api.CodeUnauthorized, message: message}
 }
 

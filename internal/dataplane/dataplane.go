@@ -73,7 +73,10 @@ type Config struct {
 	// MissingVault, if not nil, is asked to make a vault that a request names
 	// and that does not exist. When it returns nil, the vault exists.
 	MissingVault func(ctx context.Context, name string) error
-	Logger       *slog.Logger
+	// HSM, if not nil, makes this the plane of managed HSMs: Vaults are those, with
+	// keys and nothing else in them.
+	HSM    HSM
+	Logger *slog.Logger
 }
 
 type plane struct {
@@ -81,15 +84,19 @@ type plane struct {
 	router *httpx.Router
 }
 
-// New returns the handler of all vault hosts. It needs the request's
-// httpx.Site, which names the vault, in the context.
+// New returns the handler of all vault hosts, or of all hosts of managed HSMs. It
+// needs the request's httpx.Site, which names the vault or HSM, in the context.
 func New(cfg Config) http.Handler {
 	return newPlane(cfg).handler()
 }
 
 func newPlane(cfg Config) *plane {
 	p := &plane{Config: cfg}
-	p.router = httpx.NewRouter(p.routes())
+	routes := p.routes()
+	if p.HSM != nil {
+		routes = p.hsmRoutes(routes)
+	}
+	p.router = httpx.NewRouter(routes)
 	return p
 }
 
@@ -102,9 +109,13 @@ func (p *plane) handler() http.Handler {
 // serve does the steps that every operation has in common, in their fixed
 // order, and returns why the request is refused.
 func (p *plane) serve(x *httpx.Exchange) error {
-	route, params, allow, found := p.router.Match(x.Method, x.URL.EscapedPath())
+	path := x.URL.EscapedPath()
+	if p.HSM != nil {
+		path = foldScope(path)
+	}
+	route, params, allow, found := p.router.Match(x.Method, path)
 	x.Route, x.Params = route, params
-	info, err := p.findVault(x.Context(), x.Site.Vault)
+	info, err := p.findVault(x.Context(), x.Site.Container())
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func call(x *httpx.Exchange) vault.Call {
 			UserAgent:       agent,
 			APIVersion:      x.APIVersion,
 		},
-		Vault: x.Site.Vault,
+		Vault: x.Site.Container(),
 	}
 }
 
@@ -39,7 +39,7 @@ func readAttributes(a *api.Attributes) vault.Attributes {
 // objectID returns the URL of an object: of a version of it, unless version is
 // empty.
 func objectID(x *httpx.Exchange, collection, name, version string) string {
-	id := x.Site.VaultURL(x.Site.Vault) + "/" + collection + "/" + name
+	id := x.Site.ContainerURL() + "/" + collection + "/" + name
 	if version != "" {
 		id += "/" + version
 	}

@@ -28,7 +28,7 @@ func badParameter(format string, args ...any) error {
 // noRoute says why no operation was found. allow lists the methods of the path.
 func noRoute(x *httpx.Exchange, allow []string) error {
 	if len(allow) == 0 {
-		return fault.New(fault.NotFound, "NotFound", "The requested resource was not found: no operation of a key vault has this path.")
+		return fault.New(fault.NotFound, "NotFound", "The requested resource was not found: no operation of a %s has this path.", container(x))
 	}
 	x.ResponseWriter.Header().Set("Allow", strings.Join(allow, ", "))
 	return fault.New(fault.MethodNotAllowed, "MethodNotAllowed",
@@ -65,11 +65,33 @@ func isRefusal(err error) bool {
 // refusal stays hidden: the log has it under the request id.
 func refuse(x *httpx.Exchange, err error) (code string) {
 	status, body := describe(x, err)
+	if x.Site.HSM != "" {
+		body.Message = hsmMessage(body.Message, x.RequestID)
+	}
 	if err := x.Reply(status, api.ErrorResponse{Error: body}); err != nil {
 		// The envelope is strings only: it always encodes.
 		panic(err)
 	}
 	return body.Code
+}
+
+// hsmMessage puts a message into the form of a managed HSM's: without the number
+// that vaults give to what is wrong with a release, and with the id of the request.
+func hsmMessage(message, requestID string) string {
+	if rest, found := strings.CutPrefix(message, "AKV.SKR."); found {
+		if _, text, ok := strings.Cut(rest, ": "); ok {
+			message = strings.TrimSuffix(text, ".")
+		}
+	}
+	return message + " (Activity ID: " + requestID + ")"
+}
+
+// container says what kind of thing the request is for.
+func container(x *httpx.Exchange) string {
+	if x.Site.HSM != "" {
+		return "managed HSM"
+	}
+	return "key vault"
 }
 
 func describe(x *httpx.Exchange, err error) (status int, body api.Error) {

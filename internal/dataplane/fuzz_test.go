@@ -79,7 +79,7 @@ func checkAnswer(t *testing.T, rec *httptest.ResponseRecorder) {
 		if rec.Body.Len() > 0 {
 			t.Fatalf("status 204 with %q", rec.Body)
 		}
-	case rec.Code == http.StatusOK:
+	case rec.Code == http.StatusOK || rec.Code == http.StatusCreated:
 		if !json.Valid(rec.Body.Bytes()) {
 			t.Fatalf("not JSON: %q", rec.Body)
 		}

@@ -22,6 +22,11 @@ func writeCommonHeaders(x *httpx.Exchange) {
 	h["X-Content-Type-Options"] = []string{"nosniff"}
 	h["X-Ms-Keyvault-Service-Version"] = []string{serviceVersion}
 	h["X-Ms-Request-Id"] = []string{x.RequestID}
+	if x.Site.HSM != "" {
+		// A managed HSM is a server of another make.
+		h["X-Frame-Options"] = []string{"SAMEORIGIN"}
+		h["Content-Security-Policy"] = []string{"default-src 'self'"}
+	}
 	h["X-Ms-Keyvault-Network-Info"] = []string{networkInfo(x.Request)}
 	if id := clientRequestID(x.Request); id != "" {
 		h["X-Ms-Client-Request-Id"] = []string{id}

@@ -39,7 +39,7 @@ func (p *plane) createKey(x *httpx.Exchange) error {
 	kty, hsm := strings.CutSuffix(string(body.Kty), hsmSuffix)
 	in := vault.CreateKey{
 		Spec: keyops.Spec{Type: keyops.Type(kty), Bits: number(body.KeySize), Curve: readCurve(x, body.Crv)},
-		HSM:  hsm, Ops: readOps(body.KeyOps), Tags: body.Tags, Attributes: attributes, Rejected: checkType(x, kty),
+		HSM:  hsm || x.Site.HSM != "", Ops: readOps(body.KeyOps), Tags: body.Tags, Attributes: attributes, Rejected: checkType(x, kty),
 	}
 	if since(x, api.Version72Preview) {
 		in.Spec.PublicExponent = number(body.PublicExponent)
@@ -71,7 +71,7 @@ func (p *plane) importKey(x *httpx.Exchange) error {
 	}
 	kty, hsm := strings.CutSuffix(string(body.Key.Kty), hsmSuffix)
 	in := vault.ImportKey{
-		Key: privateKey(x, kty, body.Key), HSM: hsm || body.HSM != nil && *body.HSM,
+		Key: privateKey(x, kty, body.Key), HSM: hsm || x.Site.HSM != "" || body.HSM != nil && *body.HSM,
 		Ops: readOps(body.Key.KeyOps), Tags: body.Tags, Attributes: attributes, Rejected: checkType(x, kty),
 	}
 	if body.Key.KeyHSM != nil && in.Rejected == nil {
@@ -111,7 +111,7 @@ func readTransfer(x *httpx.Exchange, blob []byte) (*vault.Transfer, error) {
 	if err != nil {
 		return nil, err
 	}
-	within := x.Site.VaultURL(x.Site.Vault) + "/" + keys + "/"
+	within := x.Site.ContainerURL() + "/" + keys + "/"
 	if len(t.KID) > len(within) && strings.EqualFold(t.KID[:len(within)], within) {
 		name, version, _ := strings.Cut(t.KID[len(within):], "/")
 		if name != "" && len(name) <= vault.MaxNameLength && len(version) <= versionLength {

@@ -68,7 +68,7 @@ func nextLink(x *httpx.Exchange, path, marker string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	base := x.Site.VaultURL(x.Site.Vault)
+	base := x.Site.ContainerURL()
 	if strings.Count(base, ":") == 1 {
 		base += ":443"
 	}

@@ -49,7 +49,7 @@ func TestHeaders(t *testing.T) {
 		{request{method: "GET", path: "/none"}, 404, nil},
 		{request{method: "GET", path: "/none", host: "none.vault.azure.net"}, 404, map[string]string{"X-Ms-Keyvault-Region": ""}},
 		{request{method: "PUT", path: "/secrets"}, 405, map[string]string{"Allow": "GET"}},
-		{request{method: "POST", path: "/rng"}, 501, nil},
+		{request{method: "GET", path: "/storage"}, 501, nil},
 		{request{method: "GET", path: "/secrets/s", header: map[string]string{"x-ms-client-request-id": "Mine-{1}"}}, 200, map[string]string{"X-Ms-Client-Request-Id": "Mine-{1}"}},
 		{request{method: "GET", path: "/secrets/s", as: "none", header: map[string]string{"x-ms-client-request-id": strings.Repeat("x", 128)}}, 401,
 			map[string]string{"X-Ms-Client-Request-Id": strings.Repeat("x", 128), "Www-Authenticate": azureHeader}},
@@ -255,7 +255,7 @@ func TestLog(t *testing.T) {
 		{request{method: "GET", path: "/keys/s/v"}, map[string]any{"operation": "KeyGet", "status": 404.0, "code": "KeyNotFound", "caller": ownerID}},
 		{request{method: "GET", path: "/keys", as: "none"}, map[string]any{"operation": "KeyList", "status": 401.0, "code": "Unauthorized"}},
 		{request{method: "GET", path: "/none"}, map[string]any{"operation": "none", "status": 404.0, "code": "NotFound", "caller": ownerID}},
-		{request{method: "POST", path: "/rng"}, map[string]any{"operation": "GetRandomBytes", "status": 501.0, "code": "NotImplemented", "caller": ownerID}},
+		{request{method: "GET", path: "/storage"}, map[string]any{"operation": "StorageAccountList", "status": 501.0, "code": "NotImplemented", "caller": ownerID}},
 		{request{method: "GET", path: "/keys", as: "unavailable"}, map[string]any{"operation": "KeyList", "status": 503.0, "code": "ServiceUnavailable"}},
 	} {
 		a := w.direct(tt.request)

@@ -19,7 +19,7 @@ var operations = []string{
 	"GET /keys/n/versions KeyListVersions", "POST /keys/n/backup KeyBackup", "POST /keys/restore KeyRestore", "POST /keys/n/v/encrypt KeyEncrypt",
 	"POST /keys/n/v/decrypt KeyDecrypt", "POST /keys/n/v/wrapkey KeyWrap", "POST /keys/n/v/unwrapkey KeyUnwrap", "POST /keys/n/v/sign KeySign",
 	"POST /keys/n/v/verify KeyVerify", "POST /keys/n/rotate KeyRotate", "GET /keys/n/rotationpolicy KeyRotationPolicyGet", "PUT /keys/n/rotationpolicy KeyRotationPolicySet",
-	"POST /keys/n/v/release KeyRelease", "GET /keys/n/v/attestation KeyGetAttestation", "POST /rng GetRandomBytes", "POST /keys/n/v/securewrapkey KeySecureWrap",
+	"POST /keys/n/v/release KeyRelease", "GET /keys/n/v/attestation KeyGetAttestation", "POST /keys/n/v/securewrapkey KeySecureWrap",
 	"POST /keys/n/v/secureunwrapkey KeySecureUnwrap", "GET /deletedkeys KeyListDeleted", "GET /deletedkeys/n KeyGetDeleted", "DELETE /deletedkeys/n KeyPurge",
 	"POST /deletedkeys/n/recover KeyRecover",
 

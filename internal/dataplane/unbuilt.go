@@ -14,8 +14,8 @@ const codeNotBuilt = "NotImplemented"
 func refuseUnbuilt(x *httpx.Exchange) error {
 	return &refusal{
 		status: http.StatusNotImplemented, code: codeNotBuilt,
-		message: fmt.Sprintf("The operation %s (%s %s) of Azure Key Vault is not built in this key vault.",
-			x.Route.Name, x.Route.Method, x.Route.Pattern),
+		message: fmt.Sprintf("The operation %s (%s %s) of Azure Key Vault is not built in this %s.",
+			x.Route.Name, x.Route.Method, x.Route.Pattern, container(x)),
 	}
 }
 
@@ -23,7 +23,6 @@ func refuseUnbuilt(x *httpx.Exchange) error {
 var unbuilt = []struct{ method, pattern, name string }{
 	{"POST", "/keys/{name}/{version?}/release", "KeyRelease"},
 	{"GET", "/keys/{name}/{version?}/attestation", "KeyGetAttestation"},
-	{"POST", "/rng", "GetRandomBytes"},
 	{"POST", "/keys/{name}/{version?}/securewrapkey", "KeySecureWrap"},
 	{"POST", "/keys/{name}/{version?}/secureunwrapkey", "KeySecureUnwrap"},
 

@@ -206,6 +206,7 @@ func (in *instance) open(ctx context.Context) error {
 		OnAdopt:        in.onAdopt(),
 		AliasTenants:   !in.opts.Strict,
 		OnMissingVault: in.onMissingVault(),
+		OnMissingHSM:   in.onMissingHSM(),
 		Logger:         in.opts.Logger,
 	})
 	if err != nil {

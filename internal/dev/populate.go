@@ -85,6 +85,16 @@ func (in *instance) ensureVault(ctx context.Context, group, name string) error {
 	return err
 }
 
+// ensureHSM makes a managed HSM that the owner administers and whose keys he uses:
+// nobody else could ever be given a role in it.
+func (in *instance) ensureHSM(ctx context.Context, group, name string) error {
+	_, err := in.srv.Resources().EnsureHSM(ctx, resource.EnsureHSM{
+		Subscription: SubscriptionID, Group: group, Name: name, Location: location, TenantID: TenantID, Admin: ObjectID,
+		Roles: []string{access.LocalRoleAdministrator, access.LocalRoleCryptoOfficer, access.LocalRoleCryptoUser},
+	})
+	return err
+}
+
 // setSecret sets one --secret. Errors name the option without its value.
 func (in *instance) setSecret(ctx context.Context, option string) error {
 	path, value, found := strings.Cut(option, "=")
@@ -136,17 +146,26 @@ func (in *instance) onAdopt() func(context.Context, identity.Application) error 
 }
 
 func (in *instance) onMissingVault() func(context.Context, string) error {
+	return in.onMissing("vault", in.ensureVault)
+}
+
+func (in *instance) onMissingHSM() func(context.Context, string) error {
+	return in.onMissing("managed HSM", in.ensureHSM)
+}
+
+// onMissing returns what makes a vault or managed HSM that a request names.
+func (in *instance) onMissing(what string, ensure func(ctx context.Context, group, name string) error) func(context.Context, string) error {
 	if in.opts.Strict {
 		return nil
 	}
 	return func(ctx context.Context, name string) error {
-		if err := in.ensureVault(ctx, madeGroup, name); err != nil {
+		if err := ensure(ctx, madeGroup, name); err != nil {
 			if _, refused := fault.As(err); !refused {
-				in.opts.Logger.Error("making a vault that a request named", "vault", name, "error", err)
+				in.opts.Logger.Error("making a "+what+" that a request named", "name", name, "error", err)
 			}
 			return err
 		}
-		in.opts.Logger.Warn("a vault that did not exist was made for a request; --strict answers 404", "vault", name)
+		in.opts.Logger.Warn("a "+what+" that did not exist was made for a request; --strict answers 404", "name", name)
 		return nil
 	}
 }

@@ -200,6 +200,26 @@ func (s Site) Resource() string { return "https://" + s.row.VaultSuffix + s.port
 // HSMResource is Resource for managed HSMs.
 func (s Site) HSMResource() string { return "https://" + s.row.HSMSuffix + s.portSuffix() }
 
+// Container returns the label of the vault or managed HSM that the request is for.
+func (s Site) Container() string { return s.Vault + s.HSM }
+
+// ContainerURL returns the base URL of the vault or managed HSM that the request is
+// for, without a trailing slash.
+func (s Site) ContainerURL() string {
+	if s.HSM != "" {
+		return s.HSMURL(s.HSM)
+	}
+	return s.VaultURL(s.Vault)
+}
+
+// ContainerResource is Resource or HSMResource, by what the request is for.
+func (s Site) ContainerResource() string {
+	if s.HSM != "" {
+		return s.HSMResource()
+	}
+	return s.Resource()
+}
+
 // VaultSuffix returns the row's vault suffix with the request's port.
 func (s Site) VaultSuffix() string { return s.row.VaultSuffix + s.portSuffix() }
 

@@ -84,7 +84,7 @@ func (p *Plane) log(x *Exchange, started time.Time, code string, err error) {
 		slog.Duration("took", time.Since(started)),
 		slog.String("request_id", x.RequestID))
 	for _, a := range []struct{ name, value string }{
-		{"vault", x.Site.Vault}, {"code", code}, {"caller", x.Caller.ObjectID}, {"error", cause},
+		{"vault", x.Site.Vault}, {"hsm", x.Site.HSM}, {"code", code}, {"caller", x.Caller.ObjectID}, {"error", cause},
 	} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.name, a.value))

@@ -38,6 +38,7 @@ const (
 	PlaneVault Plane = iota + 1
 	PlaneManagement
 	PlaneDirectory
+	PlaneHSM
 )
 
 // Config is what a Service works with. Store, Sealer, Issuer, Now and Logger are

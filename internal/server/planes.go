@@ -10,6 +10,7 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/dataplane"
 	"github.com/openkeyvault/openkeyvault/internal/directoryplane"
+	"github.com/openkeyvault/openkeyvault/internal/hsm"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/mgmtplane"
@@ -20,8 +21,8 @@ import (
 
 // planes are the handlers by what a host serves.
 type planes struct {
-	vault, management, directory http.Handler
-	token                        *tokenplane.Plane
+	vault, hsm, management, directory http.Handler
+	token                             *tokenplane.Plane
 }
 
 // dispatch sends a request to the plane of its host. Names that the table does
@@ -43,7 +44,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	case site.Vault != "":
 		s.planes.vault.ServeHTTP(w, r)
 	case site.HSM != "":
-		refuse(w, http.StatusNotImplemented, "NotImplemented", "Managed HSMs are not built; use a vault.")
+		s.planes.hsm.ServeHTTP(w, r)
 	case isDirectory(site, r):
 		s.planes.directory.ServeHTTP(w, r)
 	case s.isToken(site, r):
@@ -80,12 +81,10 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 // connect builds the domain over the data, and the planes over the domain.
 func (s *Server) connect(ctx context.Context) error {
 	d, cfg := s.data, s.cfg
-	vaults, management, directory := audiences(cfg.Hosts, cfg.Ports)
+	audiences := audiences(cfg.Hosts, cfg.Ports)
 	s.identity = identity.New(identity.Config{
 		Store: d.records, Sealer: d.keyring.System(), Issuer: cfg.Issuer, Now: wallClock, Logger: cfg.Logger,
-		Audiences: map[identity.Plane][]string{
-			identity.PlaneVault: vaults, identity.PlaneManagement: management, identity.PlaneDirectory: directory,
-		},
+		Audiences:    audiences,
 		OnAdopt:      cfg.OnAdopt,
 		AliasTenants: cfg.AliasTenants,
 	})
@@ -95,6 +94,12 @@ func (s *Server) connect(ctx context.Context) error {
 	s.vaults = vault.New(vault.Config{
 		Store: d.records, Catalog: d.catalog, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger,
 	})
+	// What falls due in managed HSMs is seen to by s.vaults: it goes by the ids of
+	// their documents.
+	hsms := d.catalog.HSMs()
+	keysOfHSMs := vault.New(vault.Config{
+		Store: d.records, Catalog: hsms, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger,
+	})
 	s.resources = resource.New(resource.Config{
 		Store: d.records, Catalog: d.catalog, Keyring: d.keyring, Audit: d.audit,
 		Now: cfg.DomainClock, Compact: d.store.Compact, Logger: cfg.Logger,
@@ -103,6 +108,10 @@ func (s *Server) connect(ctx context.Context) error {
 		vault: dataplane.New(dataplane.Config{
 			Vaults: s.vaults, Verify: s.verifier(identity.PlaneVault),
 			MissingVault: cfg.OnMissingVault, Logger: cfg.Logger,
+		}),
+		hsm: dataplane.New(dataplane.Config{
+			Vaults: keysOfHSMs, HSM: hsm.New(hsm.Config{Catalog: hsms, Audit: d.audit}), Verify: s.verifier(identity.PlaneHSM),
+			MissingVault: cfg.OnMissingHSM, Logger: cfg.Logger,
 		}),
 		management: mgmtplane.New(mgmtplane.Config{
 			Resources: s.resources, Verify: s.verifier(identity.PlaneManagement),
@@ -123,18 +132,19 @@ func (s *Server) verifier(p identity.Plane) func(context.Context, string) (acces
 	}
 }
 
-// audiences returns what tokens may be for: the vaults and the management plane
-// under each of their names and ports, Azure's own names for both (clients of
-// any configuration ask for those), and the ids of Azure's applications. Where the
-// management plane has the directory on its hosts, a token for the one is a token
-// for the other.
-func audiences(hosts httpx.Hosts, ports []int) (vaults, management, directory []string) {
-	vaults = []string{"https://vault.azure.net", "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"}
-	management = []string{
+// audiences returns what tokens may be for: the vaults, the managed HSMs and the
+// management plane under each of their names and ports, Azure's own names for them
+// (clients of any configuration ask for those), and the ids of Azure's applications.
+// Where the management plane has the directory on its hosts, a token for the one is
+// a token for the other.
+func audiences(hosts httpx.Hosts, ports []int) map[identity.Plane][]string {
+	vaults := []string{"https://vault.azure.net", "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"}
+	hsms := []string{"https://managedhsm.azure.net", "589d5083-6f11-4d30-a62a-a4b316a14abf"}
+	management := []string{
 		"https://management.core.windows.net/", "https://management.azure.com/",
 		"797f4846-ba00-4fd7-ba43-dac1f8f63013",
 	}
-	directory = []string{"https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"}
+	directory := []string{"https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"}
 	suffixes := []string{""}
 	for _, p := range ports {
 		if p != 443 {
@@ -148,6 +158,7 @@ func audiences(hosts httpx.Hosts, ports []int) (vaults, management, directory []
 		}
 		for _, port := range suffixes {
 			vaults = append(vaults, fmt.Sprintf("https://%s%s", row.VaultSuffix, port))
+			hsms = append(hsms, fmt.Sprintf("https://%s%s", row.HSMSuffix, port))
 			for _, m := range managers {
 				management = append(management, fmt.Sprintf("https://%s%s", m, port))
 				if len(row.Directory) == 0 {
@@ -159,5 +170,7 @@ func audiences(hosts httpx.Hosts, ports []int) (vaults, management, directory []
 			}
 		}
 	}
-	return vaults, management, directory
+	return map[identity.Plane][]string{
+		identity.PlaneVault: vaults, identity.PlaneHSM: hsms, identity.PlaneManagement: management, identity.PlaneDirectory: directory,
+	}
 }

@@ -50,7 +50,9 @@ type Config struct {
 	// OnMissingVault, if not nil, is asked to create a vault that a request
 	// names and that does not exist.
 	OnMissingVault func(ctx context.Context, name string) error
-	Logger         *slog.Logger
+	// OnMissingHSM is OnMissingVault for managed HSMs.
+	OnMissingHSM func(ctx context.Context, name string) error
+	Logger       *slog.Logger
 }
 
 // Server is the running service. Its methods are safe for concurrent use.

@@ -92,8 +92,14 @@ func (s *Service) backup(ctx context.Context, call Call, k *kind, action access.
 	return blob, nil
 }
 
+// originOf binds a backup to where it may be restored. What comes from a managed
+// HSM never goes into a vault, nor the other way.
 func originOf(v *catalog.Vault, k *kind) seal.Origin {
-	return seal.Origin{Kind: k.collection, TenantID: v.TenantID, SubscriptionID: v.SubscriptionID}
+	origin := seal.Origin{Kind: k.collection, TenantID: v.TenantID, SubscriptionID: v.SubscriptionID}
+	if v.HSM != nil {
+		origin.Kind = "hsm/" + origin.Kind
+	}
+	return origin
 }
 
 // readVersions returns all versions of an object with their bodies.

@@ -81,6 +81,12 @@ func (s *Service) newKey(ctx context.Context, op *operation, name string, in new
 // admitType decides which types of keys a vault takes: it is asked for every key
 // that comes in, by whatever way.
 func admitType(vault *catalog.Vault, of keyops.Type, hsm bool) error {
+	if vault.HSM != nil {
+		if !hsm {
+			return notForHSM()
+		}
+		return nil
+	}
 	if of == keyops.TypeOct {
 		return octNeedsManagedHSM()
 	}

@@ -44,6 +44,7 @@ func (s *Service) delete(ctx context.Context, call Call, k *kind, name string) (
 // getDeleted returns a deleted object.
 func (s *Service) getDeleted(ctx context.Context, call Call, k *kind, name string) (shown, error) {
 	op := k.onName(call, "GetDeleted", k.getDeleted, name).reads(k.inArea(name, dead))
+	op.ofDeleted = true
 	var found shown
 	err := s.read(ctx, op, func(_ store.View, sc catalog.Scope, r *seen) error {
 		head, err := s.deletedHead(sc, r, k, name)

@@ -13,6 +13,7 @@ import (
 // names. Their versions are not shown.
 func (s *Service) listNames(ctx context.Context, call Call, k *kind, operationName, area string, p PageRequest) (Page[shown], error) {
 	op := k.onAll(call, operationName, k.list)
+	op.ofDeleted = area == dead
 	op.reject(checkPage(p, validName))
 	var page Page[shown]
 	err := s.read(ctx, op, func(v store.View, sc catalog.Scope, _ *seen) (err error) {

@@ -25,6 +25,8 @@ type operation struct {
 	// unlessPublic is the refusal of a caller who has only ofPublic: it stands
 	// unless the key is such a one.
 	unlessPublic error
+	// ofDeleted says that the operation only looks at what is deleted.
+	ofDeleted bool
 	// object is the path whose permission is asked for, "secrets/name", or
 	// empty for the collection.
 	object string
@@ -85,7 +87,11 @@ func (op *operation) authorise(sc catalog.Scope) error {
 // permit decides about the permission, as far as the key does not matter.
 func (op *operation) permit(v access.Vault, roles *access.Assignments) error {
 	op.unlessPublic = nil
-	err := access.Data(op.call.Caller, v, roles, op.action, op.object)
+	decide := access.Data
+	if op.ofDeleted {
+		decide = access.DeletedData
+	}
+	err := decide(op.call.Caller, v, roles, op.action, op.object)
 	if err == nil || !v.RBAC || access.Data(op.call.Caller, v, roles, op.ofPublic, op.object) != nil {
 		return err
 	}

@@ -32,6 +32,10 @@ func hsmNeedsPremium() *fault.Error {
 	return fault.New(fault.Forbidden, "Forbidden", "Hardware key operation not allowed on standard vault")
 }
 
+func notForHSM() *fault.Error {
+	return fault.New(fault.Invalid, "BadParameter", "A managed HSM takes keys of the -HSM types only.")
+}
+
 func octNeedsManagedHSM() *fault.Error {
 	return fault.New(fault.Invalid, "BadParameter", "Keys of type oct are not supported in a key vault, only in a managed HSM.")
 }
