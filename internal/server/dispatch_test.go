@@ -63,15 +63,17 @@ func TestDispatch(t *testing.T) {
 		{"https://[::1]:8443/adfs/discovery/keys", "token", 200},
 		{"https://[::1]:8443/tenants", "management", 401},
 
-		{"https://unit.managedhsm.azure.net/keys", "none", 501},
-		{"https://unit.managedhsm.localhost:8443" + token, "none", 501},
+		{"https://unit.managedhsm.azure.net/keys", "vault", 404},
+		{"https://unit.managedhsm.localhost:8443" + token, "vault", 404},
 	} {
 		a := h.do(http.MethodGet, tc.url, "", "")
 		if got := planeOf(a); got != tc.plane || a.status != tc.status {
 			t.Errorf("%s: %s plane, status %d, want %s and %d: %s", tc.url, got, a.status, tc.plane, tc.status, a.body)
 		}
 	}
-	h.do(http.MethodGet, "https://unit.managedhsm.azure.net/keys", "", "").refused(501, "NotImplemented", "", "Managed HSMs are not built; use a vault.")
+	if a := h.do(http.MethodGet, "https://unit.managedhsm.azure.net/keys", "", ""); !strings.Contains(a.body, "There is no managed HSM named 'unit' here.") {
+		t.Errorf("an HSM of a vault's name: %s", a.body)
+	}
 }
 
 // A host that the table does not have gets nothing, whatever else the request

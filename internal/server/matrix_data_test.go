@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
+	"github.com/openkeyvault/openkeyvault/internal/httpx"
 )
 
 // dataRow is one operation of the data plane with what it needs.
@@ -102,7 +104,10 @@ func TestDataMatrixIsComplete(t *testing.T) {
 	for _, r := range dataRows {
 		rows[r.operation] = append(rows[r.operation], request{r.method, strings.ReplaceAll(r.path, "{name}", "x")})
 	}
-	checkComplete(t, planeRoutes(t, "../dataplane"), rows)
+	ofVaults := slices.DeleteFunc(planeRoutes(t, "../dataplane"), func(r httpx.Route) bool {
+		return rows[r.Name] == nil && slices.ContainsFunc(hsmRows, func(row hsmRow) bool { return row.operation == r.Name })
+	})
+	checkComplete(t, ofVaults, rows)
 }
 
 // prepare returns the name of a new object in the state of the row.
