@@ -13,6 +13,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
+	"github.com/openkeyvault/openkeyvault/api"
 	"github.com/openkeyvault/openkeyvault/keyvault"
 	"github.com/openkeyvault/openkeyvault/management"
 )
@@ -88,6 +89,32 @@ func TestMissingVaultIsMadeOnce(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Error(err)
 	}
+}
+
+// A managed HSM is made as a vault is, and only the owner gets into it: its roles
+// are its own.
+func TestMissingHSM(t *testing.T) {
+	t.Parallel()
+	var log buffer
+	in := start(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	ctx := t.Context()
+	owner, stranger := in.hsm(t, "strong", in.owner(t)), in.hsm(t, "strong", in.credential(t, TenantID, "my-app", "my-secret"))
+	size := int32(256)
+	made, err := owner.CreateKey(ctx, "k", api.KeyCreateParameters{Kty: api.KeyTypeOctHSM, KeySize: &size})
+	if err != nil || made.Key.Kty != api.KeyTypeOctHSM || !strings.HasPrefix(made.Key.KID, "https://strong.managedhsm.azure.net/keys/k/") {
+		t.Fatalf("made %+v, %v", made, err)
+	}
+	_, err = stranger.GetKey(ctx, "k", "")
+	refusedWith(t, "an unknown client", err, 403, "Not authorized to access Microsoft.KeyVault/managedHsm/keys/read/action on /keys/k")
+	if found, err := in.manager(t, in.owner(t)).GetManagedHSM(ctx, madeGroup, "strong"); err != nil || found.Name != "strong" {
+		t.Errorf("the management plane knows %+v, %v", found, err)
+	}
+	if !strings.Contains(log.String(), "a managed HSM that did not exist was made") || !strings.Contains(log.String(), "hsm=strong") {
+		t.Errorf("the log is\n%s", &log)
+	}
+	strict := start(t, Options{Strict: true})
+	_, err = strict.hsm(t, "strong", strict.owner(t)).GetKey(ctx, "k", "")
+	refusedWith(t, "a missing HSM", err, 404, "ManagedHSMNotFound")
 }
 
 func TestStrict(t *testing.T) {

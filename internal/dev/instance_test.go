@@ -100,6 +100,15 @@ func (in *running) vault(t *testing.T, name string, cred azcore.TokenCredential)
 	return client
 }
 
+func (in *running) hsm(t *testing.T, name string, cred azcore.TokenCredential) *keyvault.Client {
+	t.Helper()
+	client, err := keyvault.NewClient("https://"+name+".managedhsm.azure.net", cred, &keyvault.ClientOptions{ClientOptions: in.options(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
 func (in *running) manager(t *testing.T, cred azcore.TokenCredential) *management.Client {
 	t.Helper()
 	options := &management.ClientOptions{}

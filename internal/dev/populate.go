@@ -146,26 +146,27 @@ func (in *instance) onAdopt() func(context.Context, identity.Application) error 
 }
 
 func (in *instance) onMissingVault() func(context.Context, string) error {
-	return in.onMissing("vault", in.ensureVault)
+	return in.onMissing("vault", "vault", in.ensureVault)
 }
 
 func (in *instance) onMissingHSM() func(context.Context, string) error {
-	return in.onMissing("managed HSM", in.ensureHSM)
+	return in.onMissing("hsm", "managed HSM", in.ensureHSM)
 }
 
-// onMissing returns what makes a vault or managed HSM that a request names.
-func (in *instance) onMissing(what string, ensure func(ctx context.Context, group, name string) error) func(context.Context, string) error {
+// onMissing returns what makes a vault or managed HSM that a request names. The log
+// has its name under the key.
+func (in *instance) onMissing(key, what string, ensure func(ctx context.Context, group, name string) error) func(context.Context, string) error {
 	if in.opts.Strict {
 		return nil
 	}
 	return func(ctx context.Context, name string) error {
 		if err := ensure(ctx, madeGroup, name); err != nil {
 			if _, refused := fault.As(err); !refused {
-				in.opts.Logger.Error("making a "+what+" that a request named", "name", name, "error", err)
+				in.opts.Logger.Error("making a "+what+" that a request named", key, name, "error", err)
 			}
 			return err
 		}
-		in.opts.Logger.Warn("a "+what+" that did not exist was made for a request; --strict answers 404", "name", name)
+		in.opts.Logger.Warn("a "+what+" that did not exist was made for a request; --strict answers 404", key, name)
 		return nil
 	}
 }

@@ -59,3 +59,10 @@ func TestPythonToday(t *testing.T) {
 func TestPythonExampleToday(t *testing.T) {
 	dev(t, nil, nil, python(t, "today"), filepath.Join(root, "examples", "python", "today.py"))
 }
+
+// TestPythonHSM runs the life of a managed HSM, its roles, settings and keys,
+// through today's libraries.
+func TestPythonHSM(t *testing.T) {
+	dev(t, nil, []string{"ok administrators use no keys", "ok keys used", "ok custom roles", "ok settings", "ok recovered hsm", "ok purged hsm", "DONE"},
+		python(t, "today"), "python/hsm_today.py")
+}
