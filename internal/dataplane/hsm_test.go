@@ -144,6 +144,11 @@ func TestHSMKeys(t *testing.T) {
 	}
 	w.at("POST", "/keys/r/create", `{"kty":"RSA-HSM","attributes":{"exportable":true}}`).declined(bad("Exportable keys must have release policy"))
 	w.at("POST", "/keys/r/create", `{"kty":"RSA-HSM","release_policy":{"data":"e30"}}`).declined(bad("Non-exportable keys must not have release policy"))
+	var akp api.KeyBundle
+	w.do(request{method: "POST", path: "/keys/akp/create", version: api.Version20260501Preview, host: hsmHost, body: `{"kty":"AKP","alg":"ML-DSA-44"}`}).is(200).decode(&akp)
+	if akp.Key.Kty != "AKP-HSM" {
+		t.Errorf("made %+v", akp.Key)
+	}
 	var imported api.KeyBundle
 	w.at("PUT", "/keys/imported", `{"key":{"kty":"oct","k":"AAECAwQFBgcICQoLDA0ODw"}}`).is(200).decode(&imported)
 	if imported.Key.Kty != "oct-HSM" {

@@ -54,6 +54,9 @@ var hsmRows = []hsmRow{
 	{"KeyUnwrap", "POST", "/keys/{name}//unwrapkey", closedForRSAKey, live, "keys/unwrap/action", "/keys/{name}", 200, false},
 	{"KeySign", "POST", "/keys/{name}//sign", `{"alg":"RS256","value":"` + digest + `"}`, live, "keys/sign/action", "/keys/{name}", 200, false},
 	{"KeyVerify", "POST", "/keys/{name}//verify", `{"alg":"RS256","digest":"` + digest + `","value":"AA"}`, live, "keys/verify/action", "/keys/{name}", 200, false},
+	{"KeyRotate", "POST", "/keys/{name}/rotate", "", live, "keys/rotate/action", "/keys/{name}", 200, true},
+	{"KeyRotationPolicyGet", "GET", "/keys/{name}/rotationpolicy", "", live, "keys/read/action", "/keys/{name}", 200, false},
+	{"KeyRotationPolicySet", "PUT", "/keys/{name}/rotationpolicy", `{}`, live, "keys/write/action", "/keys/{name}", 200, true},
 
 	{"GetRandomBytes", "POST", "/rng", `{"count":8}`, none, "rng/action", "/", 200, false},
 	{"SettingList", "GET", "/settings", "", none, "settings/read/action", "/", 200, false},
