@@ -169,6 +169,12 @@ func TestHSMKeys(t *testing.T) {
 	if string(opened.Value) != "\x01\x02\x03" || !strings.HasPrefix(opened.KID, "https://"+hsmHost+"/keys/imported/") {
 		t.Errorf("decrypted %x by %s", []byte(opened.Value), opened.KID)
 	}
+	// A successor is as long: what takes keys of 128 bits takes it.
+	w.at("POST", "/keys/imported/rotate", "").is(200)
+	w.at("POST", "/keys/imported//encrypt", `{"alg":"A128GCM","value":"AQID"}`).is(200).decode(&opened)
+	if opened.KID == sealed.KID {
+		t.Errorf("still encrypted by %s", opened.KID)
+	}
 }
 
 // TestHSMHoldsKeysOnly: nothing of a vault but its keys has an address here, and

@@ -111,7 +111,7 @@ func (k *Key) Public() PublicJWK {
 	case *koblitzKey:
 		return pointJWK(CurveP256K, private.public.SerializeUncompressed())
 	case *symmetricKey:
-		return PublicJWK{Type: TypeOct}
+		return PublicJWK{Type: TypeOct, Bits: 8 * len(private.octets)}
 	case *akpKey:
 		return PublicJWK{Type: TypeAKP, Algorithm: private.algorithm(), Pub: private.public.Bytes()}
 	default:

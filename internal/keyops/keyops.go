@@ -127,7 +127,8 @@ var curveBits = map[Curve]int{CurveP256: 256, CurveP384: 384, CurveP521: 521, Cu
 
 // PublicJWK is the public part of a key. N and E are big-endian without leading
 // zeros; X and Y have the fixed length of the curve's field, RFC 7518 section
-// 6.2.1.2. A key of type oct has no public part but its type.
+// 6.2.1.2. A key of type oct has no public part but its type and, outside of what
+// JSON shows, its size.
 type PublicJWK struct {
 	Type      Type      `json:"kty"`
 	Algorithm Algorithm `json:"alg,omitempty"` // of AKP, and of no other type
@@ -137,6 +138,7 @@ type PublicJWK struct {
 	X         []byte    `json:"x,omitempty"`
 	Y         []byte    `json:"y,omitempty"`
 	Pub       []byte    `json:"pub,omitempty"`
+	Bits      int       `json:"-"` // of oct
 }
 
 // Equal reports whether both are the same public key.

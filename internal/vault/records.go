@@ -42,12 +42,13 @@ type keyRecord struct {
 	Y     []byte           `json:"y,omitempty"`
 	Alg   keyops.Algorithm `json:"alg,omitempty"` // of AKP, as is Pub
 	Pub   []byte           `json:"pub,omitempty"`
+	Bits  int              `json:"bits,omitempty"` // of oct
 	HSM   bool             `json:"hsm,omitempty"`
 	Ops   []string         `json:"ops"`
 }
 
 func newKeyRecord(p keyops.PublicJWK, hsm bool, ops []string) *keyRecord {
-	return &keyRecord{Type: p.Type, Curve: p.Curve, N: p.N, E: p.E, X: p.X, Y: p.Y, Alg: p.Algorithm, Pub: p.Pub, HSM: hsm, Ops: ops}
+	return &keyRecord{Type: p.Type, Curve: p.Curve, N: p.N, E: p.E, X: p.X, Y: p.Y, Alg: p.Algorithm, Pub: p.Pub, Bits: p.Bits, HSM: hsm, Ops: ops}
 }
 
 func (k *keyRecord) public() keyops.PublicJWK {

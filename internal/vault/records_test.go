@@ -30,6 +30,8 @@ const (
 		`"key":{"type":"AKP","alg":"ML-DSA-65","pub":"AQI=","hsm":true,"ops":["sign"]}}`
 	storedOctVersion = "\x01" + `{"version":"0123456789abcdef0123456789abcdef","created":1,"updated":2,` +
 		`"key":{"type":"oct","hsm":true,"ops":["wrapKey","unwrapKey"]}}`
+	storedOct128 = "\x01" + `{"version":"0123456789abcdef0123456789abcdef","created":1,"updated":2,` +
+		`"key":{"type":"oct","bits":128,"hsm":true,"ops":[]}}`
 )
 
 const storedID = "0123456789abcdef0123456789abcdef"
@@ -57,6 +59,8 @@ func TestStoredFormats(t *testing.T) {
 			Type: keyops.TypeRSA, N: []byte{255, 255}, E: []byte{1, 0, 1}, Ops: []string{}}},
 		storedAKPVersion: {Version: storedID, Created: 1, Updated: 2, Key: &keyRecord{
 			Type: keyops.TypeAKP, Alg: keyops.MLDSA65, Pub: []byte{1, 2}, HSM: true, Ops: []string{"sign"}}},
+		storedOct128: {Version: storedID, Created: 1, Updated: 2, Key: &keyRecord{
+			Type: keyops.TypeOct, Bits: 128, HSM: true, Ops: []string{}}},
 		storedOctVersion: {Version: storedID, Created: 1, Updated: 2, Key: &keyRecord{
 			Type: keyops.TypeOct, HSM: true, Ops: []string{"wrapKey", "unwrapKey"}}},
 	}

@@ -106,7 +106,7 @@ func managedByKeyVault(operation string) error {
 
 // specOf returns what makes another key of the same kind.
 func specOf(k *keyRecord) keyops.Spec {
-	spec := keyops.Spec{Type: k.Type, Curve: k.Curve, Algorithm: k.Alg}
+	spec := keyops.Spec{Type: k.Type, Curve: k.Curve, Algorithm: k.Alg, Bits: k.Bits}
 	if k.Type == keyops.TypeRSA {
 		spec.Bits = new(big.Int).SetBytes(k.N).BitLen()
 	}
