@@ -110,9 +110,35 @@ func (a *Assignments) any(c Caller, scope string, ok func(*Role) bool) bool {
 	return false
 }
 
+// assignRole is the action that lets a role hand out roles.
+const assignRole = "Microsoft.Authorization/roleAssignments/write"
+
+// AssignsRoles reports whether the role lets its holders assign roles.
+func (r *Role) AssignsRoles() bool { return allows(r.Actions, r.NotActions, assignRole) }
+
+// Administrators counts the assignments at exactly the scope, not above or below
+// it, whose role lets its holders assign roles.
+func (a *Assignments) Administrators(scope string) (n int) {
+	if a == nil {
+		return 0
+	}
+	scope = foldScope(scope)
+	for _, grants := range a.byPrincipal {
+		for _, g := range grants {
+			if g.scope == scope && g.role.AssignsRoles() {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 func foldScope(scope string) string { return strings.TrimRight(strings.ToLower(scope), "/") }
 
-// within reports whether scope is outer or lies below it.
+// Within reports whether a scope is outer or lies below it. Case and a slash at
+// the end make no difference.
+func Within(scope, outer string) bool { return within(foldScope(scope), foldScope(outer)) }
+
 func within(scope, outer string) bool {
 	rest, found := strings.CutPrefix(scope, outer)
 	return found && (rest == "" || rest[0] == '/')

@@ -87,6 +87,20 @@ type VirtualNetwork struct {
 	IgnoreMissingVnetServiceEndpoint *bool  `json:"ignoreMissingVnetServiceEndpoint,omitempty"`
 }
 
+// RoleAssignment is a role assignment with what is said about it. Records of
+// before it had an API say nothing.
+type RoleAssignment struct {
+	access.Assignment
+	// PrincipalType is User, Group, ServicePrincipal or another of Azure's words.
+	PrincipalType string `json:"principalType,omitempty"`
+	Description   string `json:"description,omitempty"`
+	// CreatedBy and UpdatedBy are object ids.
+	CreatedBy string    `json:"createdBy,omitempty"`
+	CreatedOn time.Time `json:"createdOn,omitzero"`
+	UpdatedBy string    `json:"updatedBy,omitempty"`
+	UpdatedOn time.Time `json:"updatedOn,omitzero"`
+}
+
 // Change says who changed a resource and when.
 type Change struct {
 	By   string    `json:"by,omitempty"`   // application id, or a user's name

@@ -131,7 +131,7 @@ func contents(names ...string) func(string) [][]byte {
 func (w *world) assign(id, scope string) {
 	w.t.Helper()
 	w.update(func(tx store.Tx) {
-		w.put(tx)(w.cat.EncodeAssignment(access.Assignment{ID: id, Scope: scope, RoleID: roleSecretsUser, PrincipalID: principal}))
+		w.put(tx)(w.cat.EncodeAssignment(catalog.RoleAssignment{Assignment: access.Assignment{ID: id, Scope: scope, RoleID: roleSecretsUser, PrincipalID: principal}}))
 		w.put(tx)(w.cat.EncodeEpoch())
 	})
 }

@@ -314,7 +314,7 @@ func (c *Catalog) scanAssignments(v store.View) ([]access.Assignment, error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, a)
+			all = append(all, a.Assignment)
 		}
 		if len(page) < store.MaxScan {
 			return all, nil

@@ -386,7 +386,7 @@ func TestConcurrently(t *testing.T) {
 		w.update(func(tx store.Tx) {
 			w.put(tx)(w.cat.EncodeVault(changed))
 			if changed.Location == "1" {
-				w.put(tx)(w.cat.EncodeAssignment(access.Assignment{ID: "a", Scope: v.ResourceID(), RoleID: roleSecretsUser, PrincipalID: principal}))
+				w.put(tx)(w.cat.EncodeAssignment(catalog.RoleAssignment{Assignment: access.Assignment{ID: "a", Scope: v.ResourceID(), RoleID: roleSecretsUser, PrincipalID: principal}}))
 			} else {
 				tx.Delete(catalog.RoleKey("a"))
 			}

@@ -90,13 +90,13 @@ func (c *Catalog) DecodeName(name string, rec store.Record) (id string, err erro
 
 // EncodeAssignment returns the record of a role assignment. Whoever writes it
 // also writes AuthzKey in the same update, with EncodeEpoch's value.
-func (c *Catalog) EncodeAssignment(a access.Assignment) (key, sealed []byte, err error) {
+func (c *Catalog) EncodeAssignment(a RoleAssignment) (key, sealed []byte, err error) {
 	return c.encode(RoleKey(a.ID), a)
 }
 
 // DecodeAssignment opens a role assignment.
-func (c *Catalog) DecodeAssignment(key []byte, rec store.Record) (access.Assignment, error) {
-	var a access.Assignment
+func (c *Catalog) DecodeAssignment(key []byte, rec store.Record) (RoleAssignment, error) {
+	var a RoleAssignment
 	err := c.decode(key, rec, &a)
 	return a, err
 }

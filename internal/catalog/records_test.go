@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
@@ -60,6 +61,9 @@ const storedHSM = `,"hsm":{"skuFamily":"B","skuName":"Standard_B1","initialAdmin
 
 const storedAssignment = `{"id":"a1","scope":"/subscriptions/s","roleId":"4633458b-17de-408a-b874-0445c86b69e6","principalId":"22222222-2222-4222-8222-222222222222"}`
 
+const storedDescribed = `{"id":"a1","scope":"/subscriptions/s","roleId":"4633458b-17de-408a-b874-0445c86b69e6","principalId":"22222222-2222-4222-8222-222222222222",` +
+	`"principalType":"ServicePrincipal","description":"for the shop","createdBy":"o1","createdOn":"2030-01-02T03:04:05.006Z","updatedBy":"o2","updatedOn":"2031-01-02T03:04:05Z"}`
+
 func TestStoredFormats(t *testing.T) {
 	w := newWorld(t)
 	hsm, vault := fullVault(), fullVault()
@@ -84,7 +88,7 @@ func TestStoredFormats(t *testing.T) {
 		}
 	}
 
-	want := access.Assignment{ID: "a1", Scope: "/subscriptions/s", RoleID: roleSecretsUser, PrincipalID: principal}
+	want := catalog.RoleAssignment{Assignment: access.Assignment{ID: "a1", Scope: "/subscriptions/s", RoleID: roleSecretsUser, PrincipalID: principal}}
 	sealed, err := w.ring.System().Seal(catalog.RoleKey("a1"), []byte(storedAssignment))
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +103,20 @@ func TestStoredFormats(t *testing.T) {
 	}
 	if plain, err := w.ring.System().Open(key, sealed); err != nil || string(plain) != storedAssignment {
 		t.Errorf("the assignment is stored as %s, %v", plain, err)
+	}
+
+	// What is said about an assignment came later.
+	want.PrincipalType, want.Description = "ServicePrincipal", "for the shop"
+	want.CreatedBy, want.UpdatedBy = "o1", "o2"
+	want.CreatedOn, want.UpdatedOn = time.Date(2030, 1, 2, 3, 4, 5, 6_000_000, time.UTC), time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC)
+	if key, sealed, err = w.cat.EncodeAssignment(want); err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := w.ring.System().Open(key, sealed); err != nil || string(plain) != storedDescribed {
+		t.Errorf("the assignment is stored as %s, %v", plain, err)
+	}
+	if a, err := w.cat.DecodeAssignment(key, store.Record{Value: sealed, Revision: 1}); err != nil || a != want {
+		t.Errorf("the stored assignment reads as %+v, %v", a, err)
 	}
 }
 
@@ -185,7 +203,7 @@ func TestRecordsAreBoundToTheirKeys(t *testing.T) {
 	}
 	vault := record(w.cat.EncodeVault(fullVault()))
 	name := record(w.cat.EncodeName("name", id1))
-	role := record(w.cat.EncodeAssignment(access.Assignment{ID: "A1"}))
+	role := record(w.cat.EncodeAssignment(catalog.RoleAssignment{Assignment: access.Assignment{ID: "A1"}}))
 	epoch := record(w.cat.EncodeEpoch())
 
 	ofVault := func(c *catalog.Catalog, id string, rec store.Record) error {

@@ -59,9 +59,9 @@ func TestManyRoleAssignments(t *testing.T) {
 	for first := 0; first < count; first += store.MaxUpdateWrites - 1 {
 		w.update(func(tx store.Tx) {
 			for i := first; i < min(count, first+store.MaxUpdateWrites-1); i++ {
-				w.put(tx)(w.cat.EncodeAssignment(access.Assignment{
+				w.put(tx)(w.cat.EncodeAssignment(catalog.RoleAssignment{Assignment: access.Assignment{
 					ID: fmt.Sprintf("a%05d", i), Scope: fmt.Sprintf("/subscriptions/%05d", i), RoleID: access.RoleContributor, PrincipalID: principal,
-				}))
+				}}))
 			}
 			w.put(tx)(w.cat.EncodeEpoch())
 		})
@@ -105,9 +105,9 @@ func TestDo(t *testing.T) {
 			before := w.store.before
 			w.store.before = nil
 			w.update(func(tx store.Tx) {
-				w.put(tx)(w.cat.EncodeAssignment(access.Assignment{
+				w.put(tx)(w.cat.EncodeAssignment(catalog.RoleAssignment{Assignment: access.Assignment{
 					ID: fmt.Sprint(changes), Scope: fmt.Sprintf("/subscriptions/%d", changes), RoleID: access.RoleContributor, PrincipalID: principal,
-				}))
+				}}))
 				w.put(tx)(w.cat.EncodeEpoch())
 			})
 			w.store.before = before

@@ -71,7 +71,7 @@ func newOffice(t testing.TB, changes ...func(*Config)) *office {
 func (o *office) assign(cat *catalog.Catalog, scope, role, principal string) {
 	o.t.Helper()
 	must(o.t, o.store.Update(o.t.Context(), func(tx store.Tx) error {
-		key, sealed, err := cat.EncodeAssignment(access.Assignment{ID: newGUID(), Scope: scope, RoleID: role, PrincipalID: principal})
+		key, sealed, err := cat.EncodeAssignment(catalog.RoleAssignment{Assignment: access.Assignment{ID: newGUID(), Scope: scope, RoleID: role, PrincipalID: principal}})
 		if err != nil {
 			return err
 		}
@@ -568,4 +568,24 @@ func TestOldApplications(t *testing.T) {
 		t.Error("what is up to date was written again")
 	}
 	must(t, o.dir.RemoveSecret(ctx, owner, ApplicationRef{ClientID: clientID}, before.Secrets[0].ID))
+}
+
+// Permissions name the service principal, not the application that it is of.
+func TestPrincipalType(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	app, _, err := o.svc.CreateApplication(t.Context(), tenantA, "shop")
+	must(t, err)
+	for what, tt := range map[string]struct{ tenant, id, want string }{
+		"the principal":   {tenantA, app.ObjectID, "ServicePrincipal"},
+		"without case":    {strings.ToUpper(tenantA), strings.ToUpper(app.ObjectID), "ServicePrincipal"},
+		"another tenant":  {tenantB, app.ObjectID, ""},
+		"the application": {tenantA, app.RegistrationID, ""},
+		"the client id":   {tenantA, app.ClientID, ""},
+		"no GUID":         {tenantA, strings.Repeat("x", 5000), ""},
+	} {
+		if kind, err := o.svc.PrincipalType(t.Context(), tt.tenant, tt.id); err != nil || kind != tt.want {
+			t.Errorf("%s: %q, %v", what, kind, err)
+		}
+	}
 }

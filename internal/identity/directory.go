@@ -163,6 +163,34 @@ func (s *Service) application(ctx context.Context, clientID string) (found *appl
 	return found, nil
 }
 
+// PrincipalType says what kind of principal of the tenant has the object id:
+// "ServicePrincipal", or nothing if there is none.
+func (s *Service) PrincipalType(ctx context.Context, tenantID, objectID string) (kind string, err error) {
+	if !IsGUID(objectID) {
+		return "", nil
+	}
+	err = s.cfg.Store.View(ctx, func(v store.View) error {
+		recs, err := v.Get(objectKey(objectID))
+		if err != nil || !recs[0].Exists() {
+			return err
+		}
+		var clientID string
+		if err := s.open(objectKey(objectID), recs[0], &clientID); err != nil {
+			return err
+		}
+		app, err := s.readApplication(v, clientID)
+		// The object may be the application itself, which permissions do not name.
+		if err == nil && app != nil && strings.EqualFold(app.TenantID, tenantID) && strings.EqualFold(app.ObjectID, objectID) {
+			kind = "ServicePrincipal"
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("looking for a principal: %w", err)
+	}
+	return kind, nil
+}
+
 // adopt registers an application with the secret that it shows, unless somebody
 // else was faster: then theirs stays. What it may do is granted first, so that no
 // registered application is without. One that was deleted stays so: the result is

@@ -98,6 +98,7 @@ func (s *Service) AssignRole(ctx context.Context, a access.Assignment) error {
 	if err != nil {
 		return err
 	}
+	now := s.now()
 	binding := bindingKey(a.Scope, a.RoleID, a.PrincipalID)
 	return s.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		recs, err := tx.Get(binding, catalog.AuthzKey, catalog.RoleKey(a.ID))
@@ -107,22 +108,9 @@ func (s *Service) AssignRole(ctx context.Context, a access.Assignment) error {
 		if recs[2].Exists() {
 			return fmt.Errorf("assigning a role: the assignment %s exists and says something else", a.ID)
 		}
-		return s.writeAssignment(tx, a, binding, entry)
+		s.cfg.Audit.Append(tx, entry)
+		return s.putAssignment(tx, catalog.RoleAssignment{Assignment: a, CreatedOn: now, UpdatedOn: now})
 	})
-}
-
-func (s *Service) writeAssignment(tx store.Tx, a access.Assignment, binding []byte, entry audit.Entry) error {
-	key, sealed, err := s.cfg.Catalog.EncodeAssignment(a)
-	if err != nil {
-		return err
-	}
-	tx.Put(key, sealed)
-	if key, sealed, err = s.cfg.Catalog.EncodeEpoch(); err != nil {
-		return err
-	}
-	tx.Put(key, sealed)
-	s.cfg.Audit.Append(tx, entry)
-	return s.put(tx, binding, a.ID)
 }
 
 // assignmentID returns a GUID that is always the same for the same assignment.

@@ -18,8 +18,9 @@ import (
 type operation struct {
 	call Call
 	name string // in the audit log
-	// subscription that the operation is in.
+	// subscription that the operation is in, unless it is at the root of a tenant.
 	subscription string
+	root         bool
 	// group that must exist, or empty.
 	group string
 	// action and scope say what the caller must be allowed to do, and where.
@@ -54,6 +55,9 @@ func (p place) sees(scope string) bool {
 // enter reads where the operation is, and decides whether the caller may.
 func (s *Service) enter(g catalog.Getter, roles *access.Assignments, op *operation) (place, error) {
 	p := place{roles: roles, op: op}
+	if op.root {
+		return p, s.enterRoot(g, &p)
+	}
 	if !validGUID(op.subscription) {
 		return p, fault.New(fault.Invalid, "InvalidSubscriptionId",
 			"The provided subscription identifier '%s' is malformed or invalid.", op.subscription)
@@ -91,6 +95,27 @@ func (s *Service) enter(g catalog.Getter, roles *access.Assignments, op *operati
 	}
 	p.group = new(Group)
 	return p, s.open(keys[1], recs[1], p.group)
+}
+
+// enterRoot is enter for what is above all subscriptions.
+func (s *Service) enterRoot(g catalog.Getter, p *place) error {
+	caller := p.op.call.Caller
+	known := validGUID(caller.TenantID)
+	if known {
+		recs, err := g.Get(directoryKey(caller.TenantID))
+		if err != nil {
+			return err
+		}
+		known = recs[0].Exists()
+	}
+	if !known {
+		return fault.New(fault.Unauthenticated, "InvalidAuthenticationTokenTenant",
+			"The access token is from the wrong issuer '%s'. It must be of a tenant that has subscriptions here.", caller.Issuer)
+	}
+	if err := s.permit(g, p.op, p); err != nil {
+		return err
+	}
+	return p.op.invalid
 }
 
 // permit decides about the action, and whether at the scope or in parts of it.

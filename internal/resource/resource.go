@@ -29,7 +29,8 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
 
-// Config is what a Service works with. All fields but Compact are required.
+// Config is what a Service works with. All fields but Principal and Compact are
+// required.
 type Config struct {
 	Store   store.Store
 	Catalog *catalog.Catalog
@@ -41,7 +42,11 @@ type Config struct {
 	// was erased, so that what was unreadable leaves the disk too. It may be
 	// called again for the same range.
 	Compact func(context.Context, store.Range) error
-	Logger  *slog.Logger
+	// Principal says what kind of principal of a tenant has an object id, in the
+	// words of PutRoleAssignment, or nothing if there is none. If it is nil, nobody is
+	// known.
+	Principal func(ctx context.Context, tenant, objectID string) (kind string, err error)
+	Logger    *slog.Logger
 }
 
 // Call is who asks and from where. The zero Caller may do nothing. APIVersion

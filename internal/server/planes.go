@@ -102,7 +102,7 @@ func (s *Server) connect(ctx context.Context) error {
 	})
 	s.resources = resource.New(resource.Config{
 		Store: d.records, Catalog: d.catalog, Keyring: d.keyring, Audit: d.audit,
-		Now: cfg.DomainClock, Compact: d.store.Compact, Logger: cfg.Logger,
+		Now: cfg.DomainClock, Compact: d.store.Compact, Principal: s.identity.PrincipalType, Logger: cfg.Logger,
 	})
 	s.planes = planes{
 		vault: dataplane.New(dataplane.Config{

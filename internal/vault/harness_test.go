@@ -224,7 +224,7 @@ func (w *world) assign(assignments ...access.Assignment) {
 	w.update(func(tx store.Tx) {
 		tx.DeleteRange(tuple.Prefix(tuple.Key("role")))
 		for _, a := range assignments {
-			key, sealed, err := w.cat.EncodeAssignment(a)
+			key, sealed, err := w.cat.EncodeAssignment(catalog.RoleAssignment{Assignment: a})
 			if err != nil {
 				w.t.Fatal(err)
 			}
