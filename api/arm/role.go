@@ -2,6 +2,18 @@ package arm
 
 import "time"
 
+// Instant is a time as the Authorization provider writes it: in UTC, with seven
+// decimals.
+type Instant struct{ time.Time }
+
+// MarshalJSON writes the seven decimals also where they are zero.
+func (t Instant) MarshalJSON() ([]byte, error) {
+	return []byte(t.UTC().Format(`"2006-01-02T15:04:05.0000000Z"`)), nil
+}
+
+// RoleTypeBuiltIn is the type of roles that nobody has made.
+const RoleTypeBuiltIn = "BuiltInRole"
+
 // RoleAssignment grants a role to a principal at a scope.
 type RoleAssignment struct {
 	Properties *RoleAssignmentProperties `json:"properties,omitempty"`
@@ -14,18 +26,19 @@ type RoleAssignment struct {
 // RoleAssignmentProperties is a role assignment as Resource Manager answers it:
 // members without a value are explicit nulls.
 type RoleAssignmentProperties struct {
-	RoleDefinitionID                   string     `json:"roleDefinitionId"`
-	PrincipalID                        string     `json:"principalId"`
-	PrincipalType                      string     `json:"principalType,omitempty"`
-	Scope                              string     `json:"scope,omitempty"`
-	Condition                          *string    `json:"condition"`
-	ConditionVersion                   *string    `json:"conditionVersion"`
-	CreatedOn                          *time.Time `json:"createdOn,omitempty"`
-	UpdatedOn                          *time.Time `json:"updatedOn,omitempty"`
-	CreatedBy                          *string    `json:"createdBy"`
-	UpdatedBy                          *string    `json:"updatedBy"`
-	DelegatedManagedIdentityResourceID *string    `json:"delegatedManagedIdentityResourceId"`
-	Description                        *string    `json:"description"`
+	RoleDefinitionID string   `json:"roleDefinitionId"`
+	PrincipalID      string   `json:"principalId"`
+	PrincipalType    string   `json:"principalType,omitempty"`
+	Scope            string   `json:"scope,omitempty"`
+	Condition        *string  `json:"condition"`
+	ConditionVersion *string  `json:"conditionVersion"`
+	CreatedOn        *Instant `json:"createdOn"`
+	UpdatedOn        *Instant `json:"updatedOn"`
+	// CreatedBy is null in the answer to the creation itself.
+	CreatedBy                          *string `json:"createdBy"`
+	UpdatedBy                          *string `json:"updatedBy"`
+	DelegatedManagedIdentityResourceID *string `json:"delegatedManagedIdentityResourceId"`
+	Description                        *string `json:"description"`
 }
 
 // RoleAssignmentCreateParameters is the body of a role assignment's PUT.
@@ -63,8 +76,8 @@ type RoleDefinitionProperties struct {
 	Description      string           `json:"description,omitempty"`
 	AssignableScopes []string         `json:"assignableScopes,omitzero"`
 	Permissions      []RolePermission `json:"permissions,omitzero"`
-	CreatedOn        *time.Time       `json:"createdOn,omitempty"`
-	UpdatedOn        *time.Time       `json:"updatedOn,omitempty"`
+	CreatedOn        *Instant         `json:"createdOn"`
+	UpdatedOn        *Instant         `json:"updatedOn"`
 	CreatedBy        *string          `json:"createdBy"`
 	UpdatedBy        *string          `json:"updatedBy"`
 }

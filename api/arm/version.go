@@ -40,3 +40,26 @@ const (
 	// vaults as generic resources.
 	ResourceListVersion = "2015-11-01"
 )
+
+// AuthorizationLatest is the newest version of role assignments and definitions
+// that is stable.
+const AuthorizationLatest = "2022-04-01"
+
+// RoleAssignmentUpdates is the first version in which a PUT answers 200 for an
+// assignment that was there.
+const RoleAssignmentUpdates = "2020-04-01-preview"
+
+// RoleAssignmentVersions returns the api-versions of role assignments, oldest
+// first. The caller owns the slice.
+func RoleAssignmentVersions() []string {
+	return []string{
+		"2015-07-01", "2018-01-01-preview", "2018-09-01-preview", RoleAssignmentUpdates, "2020-08-01-preview",
+		"2020-10-01-preview", AuthorizationLatest,
+	}
+}
+
+// RoleDefinitionVersions returns the api-versions of role definitions, oldest
+// first. The caller owns the slice.
+func RoleDefinitionVersions() []string {
+	return []string{"2015-07-01", "2018-01-01-preview", AuthorizationLatest, "2022-05-01-preview"}
+}

@@ -25,10 +25,14 @@ func readFilter(x *httpx.Exchange, allowed ...string) (filter, error) {
 		}
 	}
 	if !ok {
-		return nil, fault.New(fault.Invalid, "InvalidFilterInQueryString",
-			"Invalid $filter '%s' specified in the query string.", clip(text, 128))
+		return nil, badFilter(text)
 	}
 	return f, nil
+}
+
+func badFilter(text string) error {
+	return fault.New(fault.Invalid, "InvalidFilterInQueryString",
+		"Invalid $filter '%s' specified in the query string.", clip(text, 128))
 }
 
 func contains(list []string, s string) bool {
@@ -84,6 +88,15 @@ func nextWord(s string) (word, rest string) {
 // literal returns a text in single quotes, in which a quote is doubled, and what
 // follows it.
 func literal(s string) (value, rest string, ok bool) {
+	value, rest, ok = quoted(s)
+	if !ok || rest != "" && rest[0] != ' ' {
+		return "", "", false
+	}
+	return value, strings.TrimLeft(rest, " "), true
+}
+
+// quoted is literal, whatever stands behind the text.
+func quoted(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, "'") {
 		return "", "", false
 	}
@@ -98,11 +111,7 @@ func literal(s string) (value, rest string, ok bool) {
 			i++
 			continue
 		}
-		rest = s[i+1:]
-		if rest != "" && rest[0] != ' ' {
-			return "", "", false
-		}
-		return b.String(), strings.TrimLeft(rest, " "), true
+		return b.String(), s[i+1:], true
 	}
 	return "", "", false
 }

@@ -2,6 +2,7 @@ package mgmtplane
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -36,10 +37,12 @@ func FuzzBody(f *testing.F) {
 		plainVault, fullVault, "", "{}", "[]", "null", `{"properties":null}`, `{"properties":{"accessPolicies":[null,{}]}}`,
 		`{"location":"eastus","tags":null,"properties":{"sku":null}}`, `{"properties":{"softDeleteRetentionInDays":1e99}}`,
 		`{"location":"eastus","properties":{"sku":{"name":"standard"},"tenantId":"` + testTenant + `","createMode":"recover"}}`,
+		`{"properties":{"roleDefinitionId":"/x/` + roleReader + `","principalId":"` + principals["nobody"] + `","condition":null}}`,
 		`{"name":"x","type":"y"}`, `{"tags":{"` + "\\ud800" + `":"x"}}`, `{"properties":{"networkAcls":{"ipRules":[{"value":"::1%eth0"}]}}}`,
 	} {
 		f.Add(uint8(0), body)
 		f.Add(uint8(3), body)
+		f.Add(uint8(7), body)
 	}
 	w := newWorld(f)
 	w.vault("alpha")
@@ -48,6 +51,7 @@ func FuzzBody(f *testing.F) {
 		{"PUT", team + kv + "/vaults/beta?api-version=2018-02-14"}, {"PUT", alpha + "/accessPolicies/add?api-version=" + latest},
 		{"PUT", team + "?api-version=" + core}, {"PATCH", team + "?api-version=" + core},
 		{"POST", sub + kv + "/checkNameAvailability?api-version=" + latest},
+		{"PUT", alpha + roles + "/roleAssignments/" + name1 + "?api-version=" + roleVersion},
 	}
 	f.Fuzz(func(t *testing.T, target uint8, body string) {
 		to := targets[int(target)%len(targets)]
@@ -85,6 +89,42 @@ func FuzzPath(f *testing.F) {
 		rec := httptest.NewRecorder()
 		w.handler.ServeHTTP(rec, req.WithContext(t.Context()))
 		checkAnswer(t, rec)
+	})
+}
+
+func FuzzTerms(f *testing.F) {
+	for _, text := range []string{
+		"", "atScope()", "atScope() and assignedTo('x')", "assignedTo( 'it''s' )", "principalId eq 'x'", "roleName eq 'a b' and type eq 'c'",
+		"atScope( ) AND atScopeAndBelow()", "atScope", "atScope(", "atScope('x')", "assignedTo()", "assignedTo('x", " eq 'x'", "()", "x()", "atScope()x",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		parsed, ok := parseTerms(text)
+		if !ok {
+			return
+		}
+		// What was parsed can be written again and means the same.
+		var terms []string
+		for name, value := range parsed {
+			literal := "'" + strings.ReplaceAll(value, "'", "''") + "'"
+			function, is := strings.CutSuffix(name, "()")
+			switch {
+			case !is:
+				terms = append(terms, name+" eq "+literal)
+			case functions[function]:
+				terms = append(terms, function+"("+literal+")")
+			default:
+				terms = append(terms, name)
+			}
+		}
+		again, ok := parseTerms(strings.Join(terms, " and "))
+		if len(strings.Join(terms, " and ")) > maxFilter {
+			return
+		}
+		if !ok || !maps.Equal(again, parsed) {
+			t.Fatalf("%q is %v, and written again %v, %v", text, parsed, again, ok)
+		}
 	})
 }
 

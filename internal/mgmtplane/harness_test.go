@@ -77,6 +77,14 @@ func newWorld(t testing.TB) *world {
 	w.svc = resource.New(resource.Config{
 		Store: s, Catalog: w.cat, Keyring: ring, Now: func() time.Time { return w.now }, Logger: logger,
 		Audit: audit.New(audit.Config{Store: s, Sealer: ring.System(), Sink: audit.Discard{}, Now: time.Now, Logger: logger}),
+		Principal: func(_ context.Context, _, oid string) (string, error) {
+			for _, known := range principals {
+				if oid == known {
+					return "ServicePrincipal", nil
+				}
+			}
+			return "", nil
+		},
 	})
 	must(t, w.svc.Bootstrap(t.Context(), resource.Bootstrap{
 		TenantID: testTenant, TenantDomain: "test.example", SubscriptionID: testSub, SubscriptionName: "Test",

@@ -12,6 +12,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
@@ -57,7 +58,8 @@ func New(cfg Config) http.Handler {
 // serve does the steps that every operation has in common, in their fixed
 // order, and returns why the request is refused.
 func (p *plane) serve(x *httpx.Exchange) error {
-	route, params, allow, found := p.router.Match(x.Method, x.URL.EscapedPath())
+	// Clients put a scope, which begins with a slash, behind another one.
+	route, params, allow, found := p.router.Match(x.Method, "/"+strings.TrimLeft(x.URL.EscapedPath(), "/"))
 	x.Route, x.Params = route, params
 	if !found || p.families[route.Name] != metadataVersions {
 		if err := p.authenticate(x); err != nil {

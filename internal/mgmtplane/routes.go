@@ -29,7 +29,16 @@ const (
 	hsmsPath         = groupPath + "/providers/Microsoft.KeyVault/managedHSMs"
 	hsmPath          = hsmsPath + "/{hsm}"
 	deletedHSMPath   = keyVaultPath + "/locations/{location}/deletedManagedHSMs/{hsm}"
+
+	authorizationPath = "/providers/Microsoft.Authorization"
 )
+
+// roleScopes are the paths of the places where roles are assigned, from the root
+// of the tenant to an object of a vault.
+var roleScopes = []string{
+	"", subscriptionPath, groupPath, vaultPath,
+	vaultPath + "/secrets/{secret}", vaultPath + "/keys/{key}", vaultPath + "/certificates/{certificate}",
+}
 
 // operations are those that the plane has, then those of Azure that it only
 // knows by name.
@@ -83,6 +92,16 @@ func (p *plane) operations() []operation {
 		route(deletedHSMVersions, get, keyVaultPath+"/deletedManagedHSMs", "ManagedHSMListDeleted", 0, p.listDeletedHSMs),
 		route(deletedHSMVersions, get, deletedHSMPath, "ManagedHSMGetDeleted", 0, p.getDeletedHSM),
 		route(deletedHSMVersions, post, deletedHSMPath+"/purge", "ManagedHSMPurge", 0, p.purgeHSM),
+	}
+	for _, scope := range roleScopes {
+		all = append(all,
+			route(assignmentVersions, get, scope+authorizationPath+"/roleAssignments", "RoleAssignmentList", 0, p.listAssignments),
+			route(assignmentVersions, put, scope+authorizationPath+"/roleAssignments/{assignment}", "RoleAssignmentPut", maxBody, p.putAssignment),
+			route(assignmentVersions, get, scope+authorizationPath+"/roleAssignments/{assignment}", "RoleAssignmentGet", 0, p.getAssignment),
+			route(assignmentVersions, del, scope+authorizationPath+"/roleAssignments/{assignment}", "RoleAssignmentDelete", 0, p.deleteAssignment),
+			route(definitionVersions, get, scope+authorizationPath+"/roleDefinitions", "RoleDefinitionList", 0, p.listDefinitions),
+			route(definitionVersions, get, scope+authorizationPath+"/roleDefinitions/{role}", "RoleDefinitionGet", 0, p.getDefinition),
+		)
 	}
 	for _, op := range unbuilt {
 		all = append(all, route(anyVersion, op.method, op.pattern, op.name, 0, refuseUnbuilt))

@@ -3,6 +3,7 @@ package mgmtplane
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 )
@@ -52,9 +53,10 @@ var unbuilt = append([]unbuiltOperation{
 
 	{"GET", groupPath + "/deployments/{deployment}/operations", "DeploymentOperationList"},
 	{"POST", subscriptionPath + "/providers/{namespace}/unregister", "ProviderUnregister"},
-}, append(deployments(subscriptionPath, "InSubscription"), append(deployments(groupPath, "InGroup"),
-	append(append(roles("", "InTenant"), roles(subscriptionPath, "InSubscription")...),
-		append(roles(groupPath, "InGroup"), roles(vaultPath, "InVault")...)...)...)...)...)
+}, slices.Concat(
+	deployments(subscriptionPath, "InSubscription"), deployments(groupPath, "InGroup"),
+	authorization(""), authorization(subscriptionPath), authorization(groupPath), authorization(vaultPath),
+)...)
 
 // deployments are the operations on template deployments at a scope.
 func deployments(scope, where string) []unbuiltOperation {
@@ -73,17 +75,15 @@ func deployments(scope, where string) []unbuiltOperation {
 	}
 }
 
-// roles are the operations on role definitions and assignments at a scope.
-func roles(scope, where string) []unbuiltOperation {
-	var all []unbuiltOperation
-	for _, kind := range []struct{ segment, name string }{{"roleAssignments", "RoleAssignment"}, {"roleDefinitions", "RoleDefinition"}} {
-		path := scope + "/providers/Microsoft.Authorization/" + kind.segment
-		all = append(all,
-			unbuiltOperation{"GET", path, kind.name + "List" + where},
-			unbuiltOperation{"GET", path + "/{role}", kind.name + "Get" + where},
-			unbuiltOperation{"PUT", path + "/{role}", kind.name + "Put" + where},
-			unbuiltOperation{"DELETE", path + "/{role}", kind.name + "Delete" + where},
-		)
+// authorization are the operations on who may do what at a scope that are not
+// built: roles of one's own, what a caller may do, and what nobody may.
+func authorization(scope string) []unbuiltOperation {
+	path := scope + authorizationPath
+	return []unbuiltOperation{
+		{"PUT", path + "/roleDefinitions/{role}", "RoleDefinitionPut"},
+		{"DELETE", path + "/roleDefinitions/{role}", "RoleDefinitionDelete"},
+		{"GET", path + "/permissions", "PermissionList"},
+		{"GET", path + "/denyAssignments", "DenyAssignmentList"},
+		{"GET", path + "/denyAssignments/{assignment}", "DenyAssignmentGet"},
 	}
-	return all
 }

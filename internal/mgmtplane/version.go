@@ -34,6 +34,9 @@ var (
 	hsmVersions        = keyVaultFamily("managedHSMs")
 	hsmNameVersions    = keyVaultFamily("checkMhsmNameAvailability")
 	deletedHSMVersions = keyVaultFamily("deletedManagedHSMs")
+
+	assignmentVersions = &family{arm.RoleAssignmentVersions(), "roleAssignments"}
+	definitionVersions = &family{arm.RoleDefinitionVersions(), "roleDefinitions"}
 )
 
 func keyVaultFamily(kind string) *family { return &family{arm.KeyVaultVersions(), kind} }

@@ -40,8 +40,11 @@ var resourcesVersions = []string{
 func ResourcesVersions() []string { return resourcesVersions }
 
 var providers = func() []Provider {
-	vaults := arm.KeyVaultVersions()
-	slices.Reverse(vaults)
+	newest := func(versions []string) []string {
+		slices.Reverse(versions)
+		return versions
+	}
+	vaults := newest(arm.KeyVaultVersions())
 	keyVault := func(name string, tracked bool) ProviderType {
 		return ProviderType{Name: name, Locations: displayNames, Versions: vaults, Tracked: tracked}
 	}
@@ -58,7 +61,10 @@ var providers = func() []Provider {
 			own("tenants"), own("subscriptions"), own("subscriptions/locations"), own("subscriptions/providers"),
 			own("subscriptions/resourceGroups"), own("resourceGroups"), own("subscriptions/resources"), own("subscriptions/operationresults"),
 		}},
-		{Namespace: arm.AuthorizationNamespace},
+		{Namespace: arm.AuthorizationNamespace, Types: []ProviderType{
+			{Name: "roleAssignments", Versions: newest(arm.RoleAssignmentVersions())},
+			{Name: "roleDefinitions", Versions: newest(arm.RoleDefinitionVersions())},
+		}},
 	}
 }()
 

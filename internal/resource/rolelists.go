@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/openkeyvault/openkeyvault/api/arm"
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
@@ -81,11 +82,8 @@ func (s *Service) ListRoleAssignments(ctx context.Context, call Call, at Scope, 
 // select all; both compare without case.
 type RoleDefinitionFilter struct {
 	Name string
-	Type string // RoleTypeBuiltIn, or another of which there are none
+	Type string // arm.RoleTypeBuiltIn, or another of which there are none
 }
-
-// RoleTypeBuiltIn is the type of every role that there is.
-const RoleTypeBuiltIn = "BuiltInRole"
 
 // ListRoleDefinitions returns the roles that can be assigned at a scope, which
 // must exist down to the vault. The built-in ones are all that there are.
@@ -95,7 +93,7 @@ func (s *Service) ListRoleDefinitions(ctx context.Context, call Call, at Scope, 
 		if _, err := s.existing(v, p, at); err != nil {
 			return err
 		}
-		if filter.Type != "" && !strings.EqualFold(filter.Type, RoleTypeBuiltIn) {
+		if filter.Type != "" && !strings.EqualFold(filter.Type, arm.RoleTypeBuiltIn) {
 			return nil
 		}
 		for _, role := range access.Builtin {

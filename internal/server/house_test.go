@@ -286,7 +286,10 @@ func (h *house) manage(method, path, body string, token ...string) answer {
 
 func managementURL(path string) string {
 	version := coreAPI
-	if strings.Contains(path, provider+"/") {
+	switch {
+	case strings.Contains(path, authorization+"/"):
+		version = authorizationAPI
+	case strings.Contains(path, provider+"/"):
 		version = keyVaultAPI
 	}
 	return "https://" + managementHost + path + query(path) + "api-version=" + version

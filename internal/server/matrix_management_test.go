@@ -35,6 +35,7 @@ const (
 	aPurgeJob    state = "job of a vault's purge"
 	anHSM        state = "managed HSM"
 	aDeletedHSM  state = "deleted managed HSM"
+	aGUID        state = "no assignment of this name"
 	resourcesAct       = "Microsoft.Resources/subscriptions/"
 	keyVaultAct        = "Microsoft.KeyVault/"
 
@@ -42,10 +43,24 @@ const (
 	vaultX   = unitGroup + provider + "/vaults/{x}"
 	deletedX = subscription + provider + "/locations/eastus/deletedVaults/{x}"
 
-	hsmX        = unitGroup + provider + "/managedHSMs/{x}"
-	deletedHSMX = subscription + provider + "/locations/eastus/deletedManagedHSMs/{x}"
-	hsmBody     = `{"location":"eastus","sku":{"family":"B","name":"Standard_B1"},"properties":{"tenantId":"` + testTenant + `","initialAdminObjectIds":["` + testOwner + `"]}}`
+	hsmX             = unitGroup + provider + "/managedHSMs/{x}"
+	deletedHSMX      = subscription + provider + "/locations/eastus/deletedManagedHSMs/{x}"
+	hsmBody          = `{"location":"eastus","sku":{"family":"B","name":"Standard_B1"},"properties":{"tenantId":"` + testTenant + `","initialAdminObjectIds":["` + testOwner + `"]}}`
+	authorization    = "/providers/Microsoft.Authorization"
+	authorizationAPI = "2022-04-01"
+	authorizationAct = "Microsoft.Authorization/"
+	assignments      = authorization + "/roleAssignments"
+	assignmentX      = assignments + "/{x}"
+	definitions      = authorization + "/roleDefinitions"
+	roleVaultID      = unitGroup + provider + "/vaults/" + roleVault
+	roleSecretID     = roleVaultID + "/secrets/pw"
 )
+
+// anAssignmentAt is the state in which {x} is the name of an assignment there.
+func anAssignmentAt(scope string) state { return state("assignment at " + scope) }
+
+// assignmentBody assigns a role to somebody whose object id is {x}.
+const assignmentBody = `{"properties":{"roleDefinitionId":"` + access.RoleKeyVaultAdministrator + `","principalId":"{x}","principalType":"Group"}}`
 
 var subjectPolicy = `{"properties":{"accessPolicies":[` + encode(entry(testOwner, map[string][]string{"secrets": {"get"}})) + `]}}`
 
@@ -94,6 +109,25 @@ var managementRows = []managementRow{
 	{"ManagedHSMListDeleted", "GET", subscription + provider + "/deletedManagedHSMs", "", aDeletedHSM, keyVaultAct + "deletedManagedHsms/read", subscription, "Managed HSM contributor", 200, false},
 	{"ManagedHSMGetDeleted", "GET", deletedHSMX, "", aDeletedHSM, keyVaultAct + "locations/deletedManagedHsms/read", deletedHSMX, "Managed HSM contributor", 200, false},
 	{"ManagedHSMPurge", "POST", deletedHSMX + "/purge", "", aDeletedHSM, keyVaultAct + "locations/deletedManagedHsms/purge/action", deletedHSMX, "Managed HSM contributor", 202, true},
+
+	{"RoleAssignmentList", "GET", subscription + assignments, "", nothing, authorizationAct + "roleAssignments/read", subscription, "Key Vault Reader", 200, false},
+	{"RoleAssignmentList", "GET", unitGroup + assignments, "", nothing, authorizationAct + "roleAssignments/read", unitGroup, "Key Vault Reader", 200, false},
+	{"RoleAssignmentList", "GET", roleVaultID + assignments, "", nothing, authorizationAct + "roleAssignments/read", roleVaultID, "Reader", 200, false},
+	{"RoleAssignmentList", "GET", roleSecretID + assignments, "", nothing, authorizationAct + "roleAssignments/read", roleSecretID, "Reader", 200, false},
+	{"RoleAssignmentPut", "PUT", subscription + assignmentX, assignmentBody, aGUID, authorizationAct + "roleAssignments/write", subscription, "Owner", 201, true},
+	{"RoleAssignmentPut", "PUT", unitGroup + assignmentX, assignmentBody, aGUID, authorizationAct + "roleAssignments/write", unitGroup, "User Access Administrator", 201, true},
+	{"RoleAssignmentPut", "PUT", roleVaultID + assignmentX, assignmentBody, aGUID, authorizationAct + "roleAssignments/write", roleVaultID, "Role Based Access Control Administrator", 201, true},
+	{"RoleAssignmentPut", "PUT", roleSecretID + assignmentX, assignmentBody, aGUID, authorizationAct + "roleAssignments/write", roleSecretID, "Owner", 201, true},
+	{"RoleAssignmentPut", "PUT", roleVaultID + "/keys/k" + assignmentX, assignmentBody, aGUID, authorizationAct + "roleAssignments/write", roleVaultID + "/keys/k", "Owner", 201, true},
+	{"RoleAssignmentPut", "PUT", roleVaultID + "/certificates/c" + assignmentX, assignmentBody, aGUID, authorizationAct + "roleAssignments/write", roleVaultID + "/certificates/c", "Owner", 201, true},
+	{"RoleAssignmentGet", "GET", subscription + assignmentX, "", anAssignmentAt(subscription), authorizationAct + "roleAssignments/read", subscription, "Key Vault Contributor", 200, false},
+	{"RoleAssignmentGet", "GET", roleVaultID + assignmentX, "", anAssignmentAt(roleVaultID), authorizationAct + "roleAssignments/read", roleVaultID, "Reader", 200, false},
+	{"RoleAssignmentDelete", "DELETE", subscription + assignmentX, "", anAssignmentAt(subscription), authorizationAct + "roleAssignments/delete", subscription, "Owner", 200, true},
+	{"RoleAssignmentDelete", "DELETE", unitGroup + assignmentX, "", anAssignmentAt(unitGroup), authorizationAct + "roleAssignments/delete", unitGroup, "Role Based Access Control Administrator", 200, true},
+	{"RoleAssignmentDelete", "DELETE", roleSecretID + assignmentX, "", anAssignmentAt(roleSecretID), authorizationAct + "roleAssignments/delete", roleSecretID, "User Access Administrator", 200, true},
+	{"RoleDefinitionList", "GET", subscription + definitions, "", nothing, authorizationAct + "roleDefinitions/read", subscription, "Key Vault Reader", 200, false},
+	{"RoleDefinitionList", "GET", roleVaultID + definitions, "", nothing, authorizationAct + "roleDefinitions/read", roleVaultID, "Reader", 200, false},
+	{"RoleDefinitionGet", "GET", subscription + definitions + "/" + access.RoleOwner, "", nothing, authorizationAct + "roleDefinitions/read", subscription, "Reader", 200, false},
 }
 
 // openRows are the operations that anyone may do who has a token, or not even
@@ -123,7 +157,14 @@ func TestManagementMatrixIsComplete(t *testing.T) {
 func (m *matrix) prepareResource(s state) string {
 	m.t.Helper()
 	x := m.fresh()
+	if scope, ok := strings.CutPrefix(string(s), string(anAssignmentAt(""))); ok {
+		x = m.freshGUID()
+		m.manage(http.MethodPut, scope+assignments+"/"+x, strings.ReplaceAll(assignmentBody, "{x}", x)).is(201)
+		return x
+	}
 	switch s {
+	case aGUID:
+		return m.freshGUID()
 	case aGroup, aGroupJob:
 		m.manage(http.MethodPut, subscription+"/resourceGroups/"+x, `{"location":"eastus"}`).is(201)
 		if s == aGroupJob {
@@ -158,7 +199,7 @@ func (m *matrix) finished(a answer) string {
 
 func (m *matrix) tryResource(row managementRow, x string) answer {
 	m.t.Helper()
-	return m.manage(row.method, row.at(row.path, x), row.body, m.token(m.app.ClientID, m.secret, managementResource))
+	return m.manage(row.method, row.at(row.path, x), row.at(row.body, x), m.token(m.app.ClientID, m.secret, managementResource))
 }
 
 func (m *matrix) deniedResource(what string, row managementRow, x string) {

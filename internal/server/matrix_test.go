@@ -118,8 +118,8 @@ func (m *matrix) grant(scope string, roles ...access.Role) {
 	}
 }
 
-// revoke takes every role from the subject. No operation of the management plane
-// does so yet: this writes what one will.
+// revoke takes every role from the subject, also those at scopes that no operation
+// has a path for: it writes what the deletion of a role assignment does.
 func (m *matrix) revoke() {
 	m.t.Helper()
 	var gone [][]byte
@@ -208,6 +208,12 @@ func (m *matrix) changes(fn func()) bool {
 func (m *matrix) fresh() string {
 	m.made++
 	return fmt.Sprintf("m-%d", m.made)
+}
+
+// freshGUID is fresh for what is named by a GUID.
+func (m *matrix) freshGUID() string {
+	m.made++
+	return fmt.Sprintf("99999999-0000-4000-8000-%012d", m.made)
 }
 
 // split separates the built-in roles that grant an action from those that do

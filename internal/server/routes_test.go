@@ -59,11 +59,34 @@ func (s *source) collectConstant(n ast.Node) bool {
 	return true
 }
 
+// collectEach collects the routes of a loop over a list of texts once for each of
+// them, and reports whether it is such a loop.
+func (s *source) collectEach(loop *ast.RangeStmt) bool {
+	list, ok1 := loop.X.(*ast.Ident)
+	value, ok2 := loop.Value.(*ast.Ident)
+	if !ok1 || !ok2 {
+		return false
+	}
+	texts, ok := s.constants[list.Name].(*ast.CompositeLit)
+	if !ok {
+		return false
+	}
+	for _, text := range texts.Elts {
+		s.constants[value.Name] = text
+		ast.Inspect(loop.Body, s.collectRoute)
+	}
+	delete(s.constants, value.Name)
+	return true
+}
+
 // collectRoute knows the two forms of the tables: composite literals of
-// httpx.Route, and calls of route with a family, a method, a pattern and a name.
+// httpx.Route, and calls of route with a family, a method, a pattern and a name,
+// also in a loop.
 func (s *source) collectRoute(n ast.Node) bool {
 	var method, pattern, name ast.Expr
 	switch n := n.(type) {
+	case *ast.RangeStmt:
+		return !s.collectEach(n)
 	case *ast.CompositeLit:
 		fields := map[string]ast.Expr{}
 		for _, e := range n.Elts {
