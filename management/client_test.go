@@ -19,6 +19,7 @@ import (
 // answer that it returns.
 func TestRequests(t *testing.T) {
 	const keyVault, resources, subscriptions = "?api-version=" + arm.KeyVaultLatest, "?api-version=" + arm.ResourcesLatest, "?api-version=" + arm.SubscriptionsLatest
+	const assignments, authorization = "/providers/Microsoft.Authorization/roleAssignments", "?api-version=" + arm.AuthorizationLatest
 	const policies = `{"properties":{"accessPolicies":[{"tenantId":"t","objectId":"o","permissions":{"keys":["all"]}}]}}`
 	entry := arm.AccessPolicyEntry{TenantID: "t", ObjectID: "o", Permissions: &arm.Permissions{Keys: []string{arm.PermissionAll}}}
 	tests := []struct {
@@ -68,6 +69,25 @@ func TestRequests(t *testing.T) {
 			"HEAD", inSub + "/resourcegroups/g" + resources, "", []int{204}, "", "true"},
 		{"DeleteGroup", func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteGroup(ctx, "g") },
 			"DELETE", inSub + "/resourcegroups/g" + resources, "", []int{200, 204}, "", ""},
+		{"CreateRoleAssignment", func(ctx context.Context, c *Client) (any, error) {
+			return c.CreateRoleAssignment(ctx, aVaultPath+"/", "n", arm.RoleAssignmentCreateProperties{RoleDefinitionID: "r", PrincipalID: "p", PrincipalType: "Group"})
+		}, "PUT", aVaultPath + assignments + "/n" + authorization, `{"properties":{"roleDefinitionId":"r","principalId":"p","principalType":"Group"}}`, []int{200, 201},
+			`{"id":"i","name":"n"}`, ""},
+		{"CreateRoleAssignment of the tenant", func(ctx context.Context, c *Client) (any, error) {
+			return c.CreateRoleAssignment(ctx, "/", "n", arm.RoleAssignmentCreateProperties{RoleDefinitionID: "r", PrincipalID: "p"})
+		}, "PUT", assignments + "/n" + authorization, `{"properties":{"roleDefinitionId":"r","principalId":"p"}}`, []int{200, 201}, `{"id":"i","name":"n"}`, ""},
+		{"GetRoleAssignment", func(ctx context.Context, c *Client) (any, error) {
+			return c.GetRoleAssignment(ctx, inSub+assignments+"/n")
+		},
+			"GET", inSub + assignments + "/n" + authorization, "", []int{200}, `{"id":"i","name":"n"}`, ""},
+		{"DeleteRoleAssignment", func(ctx context.Context, c *Client) (any, error) {
+			return nil, c.DeleteRoleAssignment(ctx, inSub+assignments+"/n")
+		},
+			"DELETE", inSub + assignments + "/n" + authorization, "", []int{200, 204}, "", ""},
+		{"GetRoleDefinition", func(ctx context.Context, c *Client) (any, error) {
+			return c.GetRoleDefinition(ctx, "/providers/Microsoft.Authorization/roleDefinitions/r")
+		},
+			"GET", "/providers/Microsoft.Authorization/roleDefinitions/r" + authorization, "", []int{200}, `{"id":"i","name":"r"}`, ""},
 		{"GetSubscription", func(ctx context.Context, c *Client) (any, error) { return c.GetSubscription(ctx) },
 			"GET", inSub + subscriptions, "", []int{200}, `{"id":"i","subscriptionId":"s","tenantId":"t"}`, ""},
 		{"GetProvider", func(ctx context.Context, c *Client) (any, error) { return c.GetProvider(ctx, arm.KeyVaultNamespace) },
@@ -132,7 +152,10 @@ func TestNoSuchAddress(t *testing.T) {
 		var list error
 		for _, list = range client.ListVaultsByGroup(ctx, name) {
 		}
-		for i, err := range []error{get, put, deleted, list, client.DeleteVault(ctx, "g", name), client.DeleteGroup(ctx, name)} {
+		_, assigned := client.CreateRoleAssignment(ctx, "/subscriptions/s/"+name+"/x", "n", arm.RoleAssignmentCreateProperties{})
+		_, assignment := client.GetRoleAssignment(ctx, name)
+		_, definition := client.GetRoleDefinition(ctx, name)
+		for i, err := range []error{get, put, deleted, list, assigned, assignment, definition, client.DeleteRoleAssignment(ctx, name), client.DeleteVault(ctx, "g", name), client.DeleteGroup(ctx, name)} {
 			if err == nil {
 				t.Errorf("%q was accepted by call %d", name, i)
 			}

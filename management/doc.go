@@ -25,7 +25,8 @@
 // A vault decides by access policies, which are part of it, or by role
 // assignments, never both. Which of them an absent EnableRBACAuthorization means
 // depends on the version of the API, so that [VaultWithPolicies] and
-// [VaultWithRoles] always say it.
+// [VaultWithRoles] always say it. [Client.AddAccessPolicies] and
+// [Client.CreateRoleAssignment] grant, in the one and in the other.
 //
 // # Long operations
 //

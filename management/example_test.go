@@ -90,6 +90,31 @@ func ExampleClient_AddAccessPolicies() {
 	// c8b8e9a1-0b6e-4d4e-9a77-0f6a0e6d2f11 [get list set]
 }
 
+// A vault that decides by role assignments lets nobody in before there is one. It
+// holds on the vault and all that is in it.
+func ExampleClient_CreateRoleAssignment() {
+	ctx := context.Background()
+	client, err := management.NewClient(subscriptionID, cred, options)
+	if err != nil {
+		log.Fatal(err)
+	}
+	scope := "/subscriptions/" + subscriptionID + "/resourceGroups/web/providers/Microsoft.KeyVault/vaults/contoso"
+	for role, err := range client.ListRoleDefinitions(ctx, scope, "Key Vault Secrets User") {
+		if err != nil {
+			log.Fatal(err)
+		}
+		assignment, err := client.CreateRoleAssignment(ctx, scope, "", arm.RoleAssignmentCreateProperties{
+			RoleDefinitionID: role.ID, PrincipalID: objectID, PrincipalType: "ServicePrincipal",
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(role.Properties.RoleName, "for", assignment.Properties.PrincipalID)
+	}
+	// Output:
+	// Key Vault Secrets User for c8b8e9a1-0b6e-4d4e-9a77-0f6a0e6d2f11
+}
+
 func ExampleClient_ListVaults() {
 	client, err := management.NewClient(subscriptionID, cred, options)
 	if err != nil {
@@ -147,6 +172,11 @@ func (toyManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/resourcegroups/web":
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprint(w, `{"name":"web","location":"eastus"}`)
+	case strings.HasSuffix(path, "/roleDefinitions"):
+		fmt.Fprint(w, `{"value":[{"id":"/providers/Microsoft.Authorization/roleDefinitions/4633458b-17de-408a-b874-0445c86b69e6","properties":{"roleName":"Key Vault Secrets User"}}]}`)
+	case strings.Contains(path, "/roleAssignments/"):
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprintf(w, `{"properties":{"principalId":%q}}`, objectID)
 	case path == vaults:
 		fmt.Fprint(w, `{"value":[{"name":"contoso","location":"eastus"},{"name":"fabrikam","location":"westeurope"}]}`)
 	case path == "/resourceGroups/web"+vaults+"/contoso/accessPolicies/add":

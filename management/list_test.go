@@ -46,6 +46,18 @@ func TestLists(t *testing.T) {
 			"/subscriptions?api-version=" + arm.SubscriptionsLatest},
 		{"ListTenants", func(ctx context.Context, c *Client) ([]string, error) { return texts(t, c.ListTenants(ctx)) },
 			"/tenants?api-version=" + arm.SubscriptionsLatest},
+		{"ListRoleAssignments", func(ctx context.Context, c *Client) ([]string, error) {
+			return texts(t, c.ListRoleAssignments(ctx, inSub, RoleAssignmentFilter{AtScope: true, AssignedTo: "it's"}))
+		}, inSub + "/providers/Microsoft.Authorization/roleAssignments?%24filter=atScope%28%29%20and%20assignedTo%28%27it%27%27s%27%29&api-version=2022-04-01"},
+		{"ListRoleAssignments", func(ctx context.Context, c *Client) ([]string, error) {
+			return texts(t, c.ListRoleAssignments(ctx, "/", RoleAssignmentFilter{PrincipalID: "p"}))
+		}, "/providers/Microsoft.Authorization/roleAssignments?%24filter=principalId%20eq%20%27p%27&api-version=2022-04-01"},
+		{"ListRoleAssignments", func(ctx context.Context, c *Client) ([]string, error) {
+			return texts(t, c.ListRoleAssignments(ctx, inSub, RoleAssignmentFilter{}))
+		}, inSub + "/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01"},
+		{"ListRoleDefinitions", func(ctx context.Context, c *Client) ([]string, error) {
+			return texts(t, c.ListRoleDefinitions(ctx, inSub, "Key Vault Reader"))
+		}, inSub + "/providers/Microsoft.Authorization/roleDefinitions?%24filter=roleName%20eq%20%27Key%20Vault%20Reader%27&api-version=2022-04-01"},
 	}
 	f, client := newFake(t)
 	for _, tt := range tests {

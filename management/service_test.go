@@ -279,6 +279,65 @@ func TestServiceVaultLife(t *testing.T) {
 	}
 }
 
+// A role works from the next request on, and until the one after it is taken away.
+func TestServiceRoles(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	vault, err := w.manager.CreateOrUpdateVault(ctx, "web", "fabrikam", management.VaultWithRoles("eastus", tenantID))
+	w.check("creating a vault", err)
+	data := w.service.vault(t, vault)
+	look := func() error {
+		for _, err := range data.ListSecrets(ctx, nil) {
+			return err
+		}
+		return nil
+	}
+	if err := look(); !keyvault.IsForbidden(err) {
+		t.Errorf("before: %v", err)
+	}
+	var roles []arm.RoleDefinition
+	for role, err := range w.manager.ListRoleDefinitions(ctx, vault.ID, "key vault secrets user") {
+		w.check("listing roles", err)
+		roles = append(roles, role)
+	}
+	if len(roles) != 1 || roles[0].Properties.RoleName != "Key Vault Secrets User" || len(roles[0].Properties.Permissions[0].DataActions) != 2 {
+		t.Fatalf("roles %s", text(t, roles))
+	}
+	properties := arm.RoleAssignmentCreateProperties{RoleDefinitionID: roles[0].ID, PrincipalID: objectID}
+	if _, err := w.manager.CreateRoleAssignment(ctx, vault.ID, "", properties); err == nil || !strings.Contains(err.Error(), "(PrincipalNotFound)") {
+		t.Errorf("for somebody who is not known: %v", err)
+	}
+	properties.PrincipalType = "ServicePrincipal"
+	assigned, err := w.manager.CreateRoleAssignment(ctx, vault.ID, "", properties)
+	w.check("assigning a role", err)
+	w.check("after", look())
+	if _, err := w.manager.CreateRoleAssignment(ctx, vault.ID, "", properties); !management.IsConflict(err) {
+		t.Errorf("once more: %v", err)
+	}
+	again, err := w.manager.GetRoleAssignment(ctx, assigned.ID)
+	w.check("getting the assignment", err)
+	if p := again.Properties; *p.CreatedBy != objectID || p.Scope != vault.ID || p.RoleDefinitionID != roles[0].ID || p.CreatedOn.IsZero() {
+		t.Errorf("the assignment is %s", text(t, again))
+	}
+	var ids []string
+	for a, err := range w.manager.ListRoleAssignments(ctx, vault.ID, management.RoleAssignmentFilter{PrincipalID: objectID}) {
+		w.check("listing assignments", err)
+		ids = append(ids, a.ID)
+	}
+	if len(ids) != 2 || !slices.Contains(ids, assigned.ID) {
+		t.Errorf("listed %q", ids)
+	}
+	w.check("taking the role away", w.manager.DeleteRoleAssignment(ctx, assigned.ID))
+	w.check("taking it away once more", w.manager.DeleteRoleAssignment(ctx, assigned.ID))
+	if err := look(); !keyvault.IsForbidden(err) {
+		t.Errorf("at last: %v", err)
+	}
+	role, err := w.manager.GetRoleDefinition(ctx, roles[0].ID)
+	w.check("getting a role", err)
+	if text(t, role) != text(t, roles[0]) {
+		t.Errorf("the role is %s", text(t, role))
+	}
+}
+
 func text(t *testing.T, v any) string {
 	t.Helper()
 	out, err := json.Marshal(v)
