@@ -32,7 +32,7 @@ func (a *apps) client() (*management.DirectoryClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return management.NewDirectoryClient(c.cred, &management.DirectoryOptions{ClientOptions: c.options, Endpoint: c.cloud.directory})
+	return c.directory()
 }
 
 const exampleID = "00000000-0000-0000-0000-000000000001"

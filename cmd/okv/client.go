@@ -72,6 +72,10 @@ func (c *connection) manager(subscription string) (*management.Client, error) {
 	return management.NewClient(subscription, c.cred, options)
 }
 
+func (c *connection) directory() (*management.DirectoryClient, error) {
+	return management.NewDirectoryClient(c.cred, &management.DirectoryOptions{ClientOptions: c.options, Endpoint: c.cloud.directory})
+}
+
 // claims are what a token says of its caller.
 type claims struct {
 	OID   string `json:"oid"`

@@ -93,6 +93,19 @@ func groupNames(subscription func() string) names {
 	return managed(subscription, (*management.Client).ListGroups, func(g *arm.ResourceGroup) string { return g.Name })
 }
 
+// roleNames lists the roles of the subscription.
+func (r *roles) roleNames(ctx context.Context) iter.Seq[string] {
+	list := func(client *management.Client, ctx context.Context) iter.Seq2[arm.RoleDefinition, error] {
+		return client.ListRoleDefinitions(ctx, "/subscriptions/"+client.SubscriptionID(), "")
+	}
+	return managed(r.id, list, func(d *arm.RoleDefinition) string {
+		if d.Properties == nil {
+			return ""
+		}
+		return d.Properties.RoleName
+	})(ctx)
+}
+
 // managed lists the names of what a list of the management plane has. An empty
 // subscription is the one of the environment.
 func managed[T any](subscription func() string, list func(*management.Client, context.Context) iter.Seq2[T, error], name func(*T) string) names {

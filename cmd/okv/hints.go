@@ -95,7 +95,7 @@ func forbiddenHint(e *keyvault.Error, need need) string {
 	switch e.InnerCode {
 	case api.InnerForbiddenByRBAC:
 		return fmt.Sprintf("this needs the role %q or one with its permissions: "+
-			"az role assignment create --role %[1]q --assignee OBJECT_ID --scope VAULT_ID", need.role)
+			"okv role assignment create --role %[1]q --assignee OBJECT_ID --scope VAULT_ID", need.role)
 	case api.InnerForbiddenByPolicy, api.InnerAccessDenied:
 		return fmt.Sprintf("this needs the permission %ss/%s: okv vault set-policy --name %s --object-id OBJECT_ID --add --%[1]s-permissions %[2]s",
 			need.noun, need.permission, vaultName(e))
@@ -127,9 +127,15 @@ func managementHint(e *management.Error) string {
 		return "check --subscription or AZURE_SUBSCRIPTION_ID"
 	case e.Operation == "GetVault" && management.IsNotFound(e):
 		return "okv vault list shows those that exist, okv vault list-deleted those that are deleted"
+	case management.IsForbidden(e) && strings.HasSuffix(e.Operation, "RoleAssignment"):
+		return "this needs the role Owner, User Access Administrator or Role Based Access Control Administrator at the scope or above"
+	case e.Code == "PrincipalNotFound":
+		return "okv app list shows the applications; --assignee-object-id and --assignee-principal-type name somebody else"
+	case e.Code == "RoleDefinitionDoesNotExist":
+		return "okv role definition list shows the roles that there are"
 	case management.IsForbidden(e):
 		return "this needs a role such as Key Vault Contributor: " +
-			"az role assignment create --role \"Key Vault Contributor\" --assignee OBJECT_ID --scope GROUP_ID"
+			"okv role assignment create --role \"Key Vault Contributor\" --assignee OBJECT_ID --scope GROUP_ID"
 	case e.Operation == "CreateOrUpdateVault" && management.IsConflict(e):
 		return "if okv vault list-deleted shows it, bring it back with okv vault recover or free its name with okv vault purge"
 	case management.IsUnauthorized(e):

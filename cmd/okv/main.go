@@ -102,7 +102,7 @@ the command line is wrong, 3 if what it names does not exist.`,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDev(), newInit(), newServe(), newOperator(), newGroups(), newVault(), newSecret(), newKey(), newApp(), newBench(), newVersion())
+	root.AddCommand(newDev(), newInit(), newServe(), newOperator(), newGroups(), newVault(), newSecret(), newKey(), newApp(), newRole(), newBench(), newVersion())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	exemplify(root)

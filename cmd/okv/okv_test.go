@@ -52,7 +52,7 @@ func TestExamples(t *testing.T) {
 	walk(newRoot(), func(cmd *cobra.Command) {
 		for line := range strings.Lines(cmd.Example) {
 			_, words, _ := strings.Cut(line, "okv ")
-			args := strings.Fields(strings.TrimRight(words, ")\n"))
+			args := fields(strings.TrimRight(words, ")\n"))
 			if err := parse(args); err != nil {
 				t.Errorf("the example %q of %s: %v", strings.TrimSpace(line), cmd.CommandPath(), err)
 			}
@@ -62,6 +62,21 @@ func TestExamples(t *testing.T) {
 			}
 		}
 	})
+}
+
+// fields splits a line as a shell does that knows double quotes only.
+func fields(line string) (words []string) {
+	quoted := false
+	split := func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return r == ' ' && !quoted
+	}
+	for _, word := range strings.FieldsFunc(line, split) {
+		words = append(words, strings.ReplaceAll(word, `"`, ""))
+	}
+	return words
 }
 
 // parse does what comes before a command begins.
