@@ -17,7 +17,10 @@ want() {
 	fi
 }
 
-"$AZ" login --service-principal -u "$AZURE_CLIENT_ID" -p "$AZURE_CLIENT_SECRET" --tenant "$AZURE_TENANT_ID" -o none
+as_owner() { "$AZ" login --service-principal -u "$AZURE_CLIENT_ID" -p "$AZURE_CLIENT_SECRET" --tenant "$AZURE_TENANT_ID" -o none; }
+as_app() { "$AZ" login --service-principal -u "$app" -p "$secret" --tenant "$AZURE_TENANT_ID" --allow-no-subscriptions -o none; }
+
+as_owner
 want "$AZURE_SUBSCRIPTION_ID" account show --query id
 "$AZ" group create -n az -l westeurope -o none
 want https://az-orders.vault.azure.net/ keyvault create -n az-orders -g az -l westeurope --enable-rbac-authorization false --query properties.vaultUri
@@ -52,7 +55,7 @@ app=$("$AZ" ad app create --display-name az-billing --query appId -o tsv)
 "$AZ" ad sp create --id "$app" -o none
 secret=$("$AZ" ad app credential reset --id "$app" --query password -o tsv)
 "$AZ" keyvault set-policy -n az-orders --spn "$app" --secret-permissions get -o none
-"$AZ" login --service-principal -u "$app" -p "$secret" --tenant "$AZURE_TENANT_ID" --allow-no-subscriptions -o none
+as_app
 want hunter2 keyvault secret show --vault-name az-orders -n pw --query value
 if "$AZ" keyvault secret set --vault-name az-orders -n pw --value other -o none 2>"$AZURE_CONFIG_DIR/refused"; then
 	echo "an application that may only read has set a secret"
@@ -61,12 +64,39 @@ fi
 grep -q 'does not have secrets set permission' "$AZURE_CONFIG_DIR/refused"
 echo "ok application"
 
-"$AZ" login --service-principal -u "$AZURE_CLIENT_ID" -p "$AZURE_CLIENT_SECRET" --tenant "$AZURE_TENANT_ID" -o none
+# A vault that goes by role assignments.
+as_owner
+vault=$("$AZ" keyvault create -n az-roles -g az -l westeurope --query id -o tsv)
+"$AZ" role assignment create --assignee "$AZURE_CLIENT_ID" --role "Key Vault Secrets Officer" --scope "$vault" -o none
+"$AZ" keyvault secret set --vault-name az-roles -n pw --value hunter3 -o none
+principal=$("$AZ" ad sp show --id "$app" --query id -o tsv)
+want "Key Vault Secrets User" role definition list --name "Key Vault Secrets User" --query '[].roleName'
+want "$principal" role assignment create --assignee "$app" --role "Key Vault Secrets User" --scope "$vault" --query principalId
+# Once more is the same.
+want "$vault" role assignment create --assignee "$app" --role "Key Vault Secrets User" --scope "$vault" --query scope
+want "$(printf '%s\tKey Vault Secrets User\tServicePrincipal' "$app")" role assignment list --assignee "$app" --scope "$vault" --query '[].[principalName,roleDefinitionName,principalType]'
+want "Key Vault Secrets User" role assignment list --assignee "$app" --all --query '[].roleDefinitionName'
+as_app
+want hunter3 keyvault secret show --vault-name az-roles -n pw --query value
+as_owner
+"$AZ" role assignment delete --assignee "$app" --role "Key Vault Secrets User" --scope "$vault"
+want "" role assignment list --assignee "$app" --all --query '[].id'
+as_app
+if "$AZ" keyvault secret show --vault-name az-roles -n pw -o none 2>"$AZURE_CONFIG_DIR/refused"; then
+	echo "an application without a role has read a secret"
+	exit 1
+fi
+grep -q 'ForbiddenByRbac' "$AZURE_CONFIG_DIR/refused"
+echo "ok roles"
+
+as_owner
 "$AZ" keyvault delete -n az-orders
 want az-orders keyvault list-deleted --query '[].name'
 "$AZ" keyvault recover -n az-orders -o none
 want hunter2 keyvault secret show --vault-name az-orders -n pw --query value
 "$AZ" keyvault delete -n az-orders
 "$AZ" keyvault purge -n az-orders
+"$AZ" keyvault delete -n az-roles
+"$AZ" keyvault purge -n az-roles
 "$AZ" group delete -n az --yes
 echo DONE
