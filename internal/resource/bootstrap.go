@@ -170,7 +170,7 @@ func (s *Service) EnsureVault(ctx context.Context, in EnsureVault) (created bool
 	if err := spec.checkNew(in.Name, ""); err != nil {
 		return false, err
 	}
-	draft, err := s.newDraft(Call{}, in.Name, spec)
+	draft, err := s.newDraft(ctx, Call{}, in.Subscription, in.Group, in.Name, spec)
 	if err != nil {
 		return false, err
 	}

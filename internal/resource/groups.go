@@ -99,6 +99,12 @@ func (s *Service) PutGroup(ctx context.Context, call Call, subscription, name st
 	if op.invalid = checkGroupName(name); op.invalid == nil {
 		op.invalid = in.check()
 	}
+	var orphans []orphan
+	if op.invalid == nil && validGUID(subscription) {
+		if orphans, err = s.orphansAt(ctx, op.scope, false); err != nil {
+			return nil, false, s.conclude(ctx, op, err)
+		}
+	}
 	now := call.change(s.now())
 	err = s.write(ctx, op, func(tx store.Tx, p place) error {
 		key := groupKey(subscription, name)
@@ -108,6 +114,9 @@ func (s *Service) PutGroup(ctx context.Context, call Call, subscription, name st
 		}
 		created = have == nil
 		if group = in.group(p.subscription.ID, name, now); have == nil {
+			if err := s.dropOrphans(tx, orphans); err != nil {
+				return err
+			}
 			return s.put(tx, key, group)
 		}
 		if have.Deleting() {

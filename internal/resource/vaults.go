@@ -53,12 +53,19 @@ type draft struct {
 	id      string
 	wrapped []byte
 	now     catalog.Change
+	orphans []orphan
 }
 
-func (s *Service) newDraft(call Call, name string, spec VaultSpec) (*draft, error) {
+func (s *Service) newDraft(ctx context.Context, call Call, subscription, group, name string, spec VaultSpec) (*draft, error) {
 	d := &draft{s: s, call: call, name: name, spec: spec, id: newID(), now: call.change(s.now())}
 	d.spec.Policies = normalPolicies(spec.Policies)
 	var err error
+	// Names that no vault can have may not fit into a key.
+	if validVaultName(name) && validGUID(subscription) && checkGroupName(group) == nil {
+		if d.orphans, err = s.orphansAt(ctx, vaultScope(subscription, group, name), true); err != nil {
+			return nil, err
+		}
+	}
 	d.wrapped, err = s.cfg.Keyring.NewVaultKey(d.id)
 	return d, err
 }
@@ -71,7 +78,7 @@ func (s *Service) PutVault(ctx context.Context, call Call, subscription, group, 
 	if spec.Recover {
 		op.name = "VaultRecover"
 	}
-	d, err := s.newDraft(call, name, spec)
+	d, err := s.newDraft(ctx, call, subscription, group, name, spec)
 	if err != nil {
 		return nil, false, err
 	}
@@ -128,6 +135,9 @@ func (d *draft) create(tx store.Tx, p place) (*catalog.Vault, error) {
 		return nil, err
 	}
 	tx.Put(key, sealed)
+	if err := d.s.dropOrphans(tx, d.orphans); err != nil {
+		return nil, err
+	}
 	return v, d.s.putLive(tx, v)
 }
 
