@@ -51,7 +51,7 @@ func TestPython2018(t *testing.T) {
 // TestPythonToday runs the life of vaults, secrets and keys through today's
 // libraries.
 func TestPythonToday(t *testing.T) {
-	out := dev(t, nil, []string{"ok two vaults", "ok recovered vault", "ok deleted group", "DONE"}, python(t, "today"), "python/flow_today.py")
+	out := dev(t, nil, []string{"ok two vaults", "ok recovered vault", "ok role assignments", "ok deleted group", "DONE"}, python(t, "today"), "python/flow_today.py")
 	t.Log(out)
 }
 

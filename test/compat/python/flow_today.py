@@ -4,12 +4,14 @@ each kind; the group deleted at the end: through today's libraries.
 Prints one line for each thing that was seen to be so, and DONE at the end.
 """
 import os
+import uuid
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import DefaultAzureCredential
 from azure.keyvault.keys import KeyClient
 from azure.keyvault.keys.crypto import CryptographyClient, EncryptionAlgorithm, KeyWrapAlgorithm, SignatureAlgorithm
 from azure.keyvault.secrets import SecretClient
+from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
@@ -151,6 +153,43 @@ management.vaults.delete(GROUP, SECOND)
 management.vaults.begin_purge_deleted(SECOND, 'westeurope').wait()
 assert SECOND not in [v.name for v in management.vaults.list_deleted()]
 saw('purged vault')
+
+authorization = AuthorizationManagementClient(credential, SUBSCRIPTION)
+me = os.environ['AZURE_CLIENT_OID']
+stranger = str(uuid.uuid4())
+scope = management.vaults.get(GROUP, FIRST).id
+reader, = authorization.role_definitions.list(scope, filter="roleName eq 'Key Vault Reader'")
+assert authorization.role_definitions.get_by_id(reader.id).role_name == 'Key Vault Reader'
+assert reader.permissions[0].data_actions, reader
+name = str(uuid.uuid4())
+wanted = {'properties': {'roleDefinitionId': reader.id, 'principalId': me}}
+made = authorization.role_assignments.create(scope, name, wanted)
+assert (made.principal_type, made.scope, made.role_definition_id, made.created_by) == ('ServicePrincipal', scope, reader.id, None), made
+again = authorization.role_assignments.create(scope, name, wanted)
+assert (again.id, again.created_by, again.created_on) == (made.id, me, made.created_on), again
+refused(409, 'RoleAssignmentExists', authorization.role_assignments.create, scope, str(uuid.uuid4()), wanted)
+wanted['properties']['principalId'] = stranger
+refused(400, 'RoleAssignmentUpdateNotPermitted', authorization.role_assignments.create, scope, name, dict(wanted, properties=dict(wanted['properties'], principalType='User')))
+refused(400, 'PrincipalNotFound', authorization.role_assignments.create, scope, str(uuid.uuid4()), wanted)
+wanted['properties']['principalType'] = 'User'
+root = authorization.role_assignments.create('/', str(uuid.uuid4()), wanted)
+assert root.scope == '/' and authorization.role_assignments.get_by_id(root.id).principal_id == stranger
+assert authorization.role_assignments.get(scope, name).id == made.id
+for found in (
+    authorization.role_assignments.list_for_scope(scope, filter='atScope()'),
+    authorization.role_assignments.list_for_resource(GROUP, 'Microsoft.KeyVault', 'vaults', FIRST),
+    authorization.role_assignments.list_for_resource_group(GROUP),
+    authorization.role_assignments.list_for_subscription(),
+):
+    assert {made.id, root.id} <= {a.id for a in found}
+assert [a.id for a in authorization.role_assignments.list_for_subscription(filter="principalId eq '%s'" % stranger)] == [root.id]
+assert made.id not in [a.id for a in authorization.role_assignments.list_for_scope('/', filter='atScope()')]
+assert authorization.role_assignments.delete(scope, name).id == made.id
+assert authorization.role_assignments.delete(scope, name) is None
+assert authorization.role_assignments.delete_by_id(root.id).id == root.id
+refused(404, 'RoleAssignmentNotFound', authorization.role_assignments.get, scope, name)
+refused(501, 'NotImplemented', authorization.role_definitions.create_or_update, scope, name, {'properties': {'roleName': 'mine'}})
+saw('role assignments')
 
 resources.resource_groups.begin_delete(GROUP).wait()
 assert not resources.resource_groups.check_existence(GROUP)
