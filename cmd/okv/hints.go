@@ -75,6 +75,8 @@ func dataHint(e *keyvault.Error) string {
 	switch {
 	case e.Code == "VaultNotFound":
 		return "okv vault list shows the vaults of the subscription"
+	case keyvault.IsNotFound(e) && e.Operation == "GetRandomBytes":
+		return "only managed HSMs have these: --hsm-name NAME"
 	case keyvault.IsNotFound(e) && strings.Contains(e.Operation, "Deleted"):
 		return fmt.Sprintf("okv %s list-deleted %s shows those that are deleted", need.noun, vaultFlags(e))
 	case keyvault.IsNotFound(e):
