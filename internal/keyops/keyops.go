@@ -2,8 +2,8 @@
 // showing their public part, keeping their private part, and using them.
 //
 // It guarantees that a Key is whole and consistent, whether it was generated or
-// parsed, and that nothing but MarshalPrivate lets its private numbers out. It
-// knows no vaults, no permissions, no HTTP and no store.
+// parsed, and that nothing but MarshalPrivate and, encrypted, ReleaseTo lets its
+// private numbers out. It knows no vaults, no permissions, no HTTP and no store.
 package keyops
 
 import (
