@@ -67,6 +67,7 @@ ignore the certificate bundle: see okv dev trust.`,
 	flags.BoolVar(&opts.Offline, "offline", false, "refuse the command every connection but to the vault")
 	flags.BoolVar(&opts.Strict, "strict", false, "make no vault and register no application on request")
 	flags.BoolVar(&opts.IMDS, "imds", false, "also give tokens as a virtual machine does, to every program of this machine that asks")
+	flags.StringArrayVar(&opts.AllowEgress, "allow-egress", nil, "let the vault ask an attestation authority at this `HOST:PORT`, which need not be public (may be repeated)")
 	flags.StringVar(&opts.EnvFile, "env-file", "", "write the environment to this `FILE`, for a shell to source")
 	flags.BoolVarP(&verbose, "verbose", "v", false, "log every request")
 	cmd.AddCommand(trustCommands()...)

@@ -42,6 +42,7 @@ var (
 	KeyUnwrap  = Action{"keys", "unwrapKey", "keys/unwrap/action"}
 	KeySign    = Action{"keys", "sign", "keys/sign/action"}
 	KeyVerify  = Action{"keys", "verify", "keys/verify/action"}
+	KeyRelease = Action{"keys", "release", "keys/release/action"}
 
 	KeyRotate            = Action{"keys", "rotate", "keys/rotate/action"}
 	KeyGetRotationPolicy = Action{"keys", "getrotationpolicy", "keyrotationpolicies/read"}

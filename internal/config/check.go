@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/openkeyvault/openkeyvault/internal/egress"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 )
@@ -117,6 +118,17 @@ func (c *Config) takeHealth(f *file, _ string) error {
 		return fmt.Errorf("health.listen: %s is the address of listen: health is served without TLS and needs one of its own", f.Health.Listen)
 	}
 	c.Health = f.Health.Listen
+	return nil
+}
+
+func (c *Config) takeEgress(f *file, _ string) error {
+	for _, text := range f.Egress.Allow {
+		target, err := egress.ParseTarget(text)
+		if err != nil {
+			return fmt.Errorf("egress.allow: %q: %w", text, err)
+		}
+		c.Egress = append(c.Egress, target)
+	}
 	return nil
 }
 

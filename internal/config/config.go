@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/openkeyvault/openkeyvault/internal/egress"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 )
 
@@ -48,6 +49,9 @@ type Config struct {
 	Health string
 	// AuditFile is the audit log.
 	AuditFile string
+	// Egress lists the targets that requests which users ask for may go to although
+	// they are not public.
+	Egress []egress.Target
 	// LogLevel and LogJSON are of the server's own log.
 	LogLevel slog.Level
 	LogJSON  bool
@@ -93,7 +97,7 @@ func Parse(text, dir string) (*Config, error) {
 	}
 	c := &Config{LogLevel: slog.Level(f.Log.Level), LogJSON: f.Log.Format == "json", Grace: time.Duration(f.Shutdown.Grace), Delay: time.Duration(f.Shutdown.Delay)}
 	for _, take := range []func(*file, string) error{
-		c.takeHosts, c.takeListen, c.takePublicURL, c.takeFiles, c.takeRootKey, c.takeHealth, c.takeRest,
+		c.takeHosts, c.takeListen, c.takePublicURL, c.takeFiles, c.takeRootKey, c.takeHealth, c.takeEgress, c.takeRest,
 	} {
 		if err := take(f, dir); err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openkeyvault/openkeyvault/internal/egress"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 )
 
@@ -39,6 +40,15 @@ func exampleRow(t *testing.T, domain, login, management string) httpx.Row {
 		t.Fatal(err)
 	}
 	return row
+}
+
+func target(t *testing.T, text string) egress.Target {
+	t.Helper()
+	target, err := egress.ParseTarget(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
 }
 
 func TestDefaults(t *testing.T) {
@@ -73,6 +83,8 @@ key = "/tls.key"
 listen = "127.0.0.1:8081"
 [audit]
 file = "/var/log/audit.log"
+[egress]
+allow = ["Attest.corp.example:8443", "10.1.2.3:443"]
 [log]
 level = "WARN"
 format = "json"
@@ -85,6 +97,7 @@ delay = "5s"
 		Domain: "vault.corp.example", Listen: "10.0.0.1:8443", PublicURL: "https://id.corp.example",
 		DataDir: "/var/lib/okv", RootKey: "passphrase:/etc/secrets/passphrase", DiskReserve: 1 << 30,
 		Certificate: "/tls.crt", Key: "/tls.key", Health: "127.0.0.1:8081", AuditFile: "/var/log/audit.log",
+		Egress:   []egress.Target{target(t, "attest.corp.example:8443"), target(t, "10.1.2.3:443")},
 		LogLevel: slog.LevelWarn, LogJSON: true, Grace: time.Minute, Delay: 5 * time.Second,
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -132,7 +145,7 @@ func TestPublicURL(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, old, new, want string }{
-		{"a slip", `domain =`, `domian =`, "there is no key domian; the keys are domain, login_host, management_host, azure_names, listen, public_url, data_dir, root_key, disk_reserve_mib, tls, health, audit, log, shutdown"},
+		{"a slip", `domain =`, `domian =`, "there is no key domian; the keys are domain, login_host, management_host, azure_names, listen, public_url, data_dir, root_key, disk_reserve_mib, tls, health, audit, egress, log, shutdown"},
 		{"a slip in a table", `certificate =`, `cert =`, "there is no key tls.cert; the keys are tls.certificate, tls.key"},
 		{"an unknown table", `[tls]`, "[https]\nport = 1\n[tls]", "there is no key https"},
 		{"a table below a key", `[tls]`, "[tls.key.x]\n[tls]", "tls.key"},
@@ -167,6 +180,10 @@ func TestRefusals(t *testing.T) {
 		{"no health port", `[tls]`, "[health]\nlisten = \"localhost\"\n[tls]", `health.listen: "localhost": give HOST:PORT`},
 		{"one listener for both", `[tls]`, "[health]\nlisten = \":443\"\n[tls]", "health.listen: :443 is the address of listen"},
 		{"no reserve", `domain =`, "disk_reserve_mib = 0\ndomain =", "disk_reserve_mib: 0 is not from 64 to 1048576"},
+		{"a target without port", `[tls]`, "[egress]\nallow = [\"a.example:443\", \"b.example\"]\n[tls]", `egress.allow: "b.example": give HOST:PORT`},
+		{"a URL as a target", `[tls]`, "[egress]\nallow = [\"https://a.example:443\"]\n[tls]", `egress.allow: "https://a.example:443": give HOST:PORT`},
+		{"a range as a target", `[tls]`, "[egress]\nallow = [\"10.0.0.0/8:443\"]\n[tls]", `egress.allow: "10.0.0.0/8:443": give HOST:PORT`},
+		{"one target", `[tls]`, "[egress]\nallow = \"a.example:443\"\n[tls]", "egress.allow"},
 		{"a level", `[tls]`, "[log]\nlevel = \"loud\"\n[tls]", `"loud" is none of debug, info, warn, error`},
 		{"a format", `[tls]`, "[log]\nformat = \"xml\"\n[tls]", `log.format: "xml" is none of text, json`},
 		{"a bare number", `[tls]`, "[shutdown]\ngrace = \"30\"\n[tls]", `"30" is not a duration such as 30s or 1m`},
@@ -228,7 +245,7 @@ func TestNew(t *testing.T) {
 	}
 	// What is commented out is right, too: it shows the defaults.
 	shown := text
-	for _, key := range []string{"login_host", "management_host", "azure_names", "public_url", "disk_reserve_mib", "file", "level", "format", "grace", "delay"} {
+	for _, key := range []string{"login_host", "management_host", "azure_names", "public_url", "disk_reserve_mib", "file", "allow", "level", "format", "grace", "delay"} {
 		before := shown
 		if shown = strings.Replace(shown, "\n#"+key+" =", "\n"+key+" =", 1); shown == before {
 			t.Errorf("%s is not shown", key)
@@ -237,6 +254,7 @@ func TestNew(t *testing.T) {
 	want := *c
 	want.AuditFile = "/var/log/okv/audit.log"
 	want.PublicURL = "https://login.corp.example"
+	want.Egress = []egress.Target{target(t, "attest.corp.example:8443")}
 	if got := parse(t, shown); !reflect.DeepEqual(got, &want) {
 		t.Errorf("with all that it shows, it is\n %+v\nwant\n %+v", got, want)
 	}

@@ -33,6 +33,9 @@ type file struct {
 	Audit struct {
 		File string `toml:"file"`
 	} `toml:"audit"`
+	Egress struct {
+		Allow []string `toml:"allow"`
+	} `toml:"egress"`
 	Log struct {
 		Level  level  `toml:"level"`
 		Format string `toml:"format"`

@@ -71,6 +71,12 @@ listen = "127.0.0.1:8081"
 # One line of JSON for each operation. By default it is audit.log in data_dir.
 #file = "/var/log/okv/audit.log"
 
+[egress]
+# Where the server may go on a user's word, such as to an attestation authority
+# that a key's release policy names. Public addresses are allowed at port 443, and
+# besides them only what is listed here, as HOST:PORT.
+#allow = ["attest.corp.example:8443"]
+
 [log]
 #level = "info"  # debug, info, warn or error
 #format = "text" # or json

@@ -11,6 +11,7 @@ package dataplane
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 
@@ -58,6 +59,7 @@ type Vaults interface {
 	UnwrapKey(ctx context.Context, c vault.Call, name, version string, in vault.CipherRequest) (*vault.KeyResult, error)
 	Sign(ctx context.Context, c vault.Call, name, version string, in vault.SignRequest) (*vault.KeyResult, error)
 	Verify(ctx context.Context, c vault.Call, name, version string, in vault.VerifyRequest) (bool, error)
+	ReleaseKey(ctx context.Context, c vault.Call, name, version string, in vault.ReleaseKey) (*vault.ReleasedKey, error)
 
 	RotateKey(ctx context.Context, c vault.Call, name string) (*vault.Key, error)
 	GetRotationPolicy(ctx context.Context, c vault.Call, name string) (*vault.RotationPolicy, error)
@@ -67,6 +69,9 @@ type Vaults interface {
 // Config is what the plane works with.
 type Config struct {
 	Vaults Vaults
+	// Certificate returns the certificate of a vault's host, whose key signs what is
+	// released from that vault.
+	Certificate func(host string) (*tls.Certificate, error)
 	// Verify turns a bearer token into a caller. A *fault.Error of kind
 	// Unauthenticated is answered with a challenge and its message.
 	Verify func(ctx context.Context, bearer string) (access.Caller, error)

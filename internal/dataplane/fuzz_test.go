@@ -21,6 +21,8 @@ func FuzzRequest(f *testing.F) {
 	w.set("s", value)
 	w.create("ec")
 	w.plantOct("oct", make([]byte, 16))
+	exportable := w.exportableKey(`"kty":"EC-HSM"`, `"immutable":true`)
+	w.call("POST", "/keys/tee/create", exportable).is(200)
 	v := "api-version=" + latest
 	for _, seed := range []struct{ method, path, query, body string }{
 		{"GET", "/secrets/s", v, ""}, {"GET", "/secrets/s/", "api-version=2016-10-01", ""}, {"GET", "/secrets", v + "&maxresults=1&$skiptoken=eyJOZXh0TWFya2VyIjoiYSJ9", ""},
@@ -37,6 +39,7 @@ func FuzzRequest(f *testing.F) {
 		{"POST", "/keys/k/create", v, `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"e30"}}`}, {"GET", "/keys", v + "&maxresults=-1", ""},
 		{"PUT", "/keys/k/rotationpolicy", v, `{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P30D"},"action":{"type":"rotate"}}],"attributes":{"expiryTime":"P1Y"}}`},
 		{"GET", "/keys/k/rotationpolicy", v, ""}, {"POST", "/keys/k/rotate", v, ""},
+		{"POST", "/keys/tee2/create", v, exportable}, {"POST", "/keys/tee//release", v, w.releaseBody(`"enc":"RSA_AES_KEY_WRAP_256"`)}, {"POST", "/keys/tee/release", "api-version=7.3", `{"target":"a.b.c","nonce":"n"}`},
 	} {
 		f.Add(seed.method, seed.path, seed.query, seed.body)
 	}

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -25,6 +26,8 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
+	"github.com/openkeyvault/openkeyvault/internal/release"
+	"github.com/openkeyvault/openkeyvault/internal/release/releasetest"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 	"github.com/openkeyvault/openkeyvault/internal/store/pebble"
@@ -46,17 +49,20 @@ var testHosts = httpx.Hosts{httpx.AzureRow(), httpx.LocalhostRow()}
 // world is the plane over the real domain over a store in memory, behind a TLS
 // server that looks hosts up as the real one does.
 type world struct {
-	t       testing.TB
-	store   store.Store
-	ring    *seal.Keyring
-	cat     *catalog.Catalog
-	svc     *vault.Service
-	log     *buffer
-	audit   *buffer
-	now     atomic.Int64 // of the domain clock
-	plane   http.Handler
-	handler http.Handler // the plane, once the host is looked up
-	client  *http.Client // reaches the server under every name, follows nothing
+	t     testing.TB
+	store store.Store
+	ring  *seal.Keyring
+	cat   *catalog.Catalog
+	svc   *vault.Service
+	log   *buffer
+	audit *buffer
+	now   atomic.Int64 // of the domain clock
+	plane http.Handler
+	// authority attests whatever a test wants, and certificate is the vault's.
+	authority   *releasetest.Authority
+	certificate *tls.Certificate
+	handler     http.Handler // the plane, once the host is looked up
+	client      *http.Client // reaches the server under every name, follows nothing
 }
 
 // newWorld returns a world with a premium vault called unit, in which the owner
@@ -76,11 +82,14 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	w.cat = catalog.New(catalog.Config{Store: s, Keyring: w.ring})
 	backups, err := seal.OpenBackupKeys(t.Context(), s, w.ring)
 	must(t, err)
+	w.authority = releasetest.New("https://attest.example.com")
+	w.certificate = testCertificate(t)
 	w.svc = vault.New(vault.Config{
 		Store: s, Catalog: w.cat, Backups: backups, Now: func() time.Time { return time.Unix(w.now.Load(), 0) }, Logger: logger,
-		Audit: audit.New(audit.Config{Store: s, Sealer: w.ring.System(), Sink: sink{w.audit}, Now: time.Now, Logger: logger}),
+		Audit:       audit.New(audit.Config{Store: s, Sealer: w.ring.System(), Sink: sink{w.audit}, Now: time.Now, Logger: logger}),
+		Attestation: release.NewVerifier(release.VerifierConfig{Fetch: w.authority.Fetch, Now: time.Now, Logger: logger}),
 	})
-	cfg := Config{Vaults: w.svc, Verify: verify, Logger: logger}
+	cfg := Config{Vaults: w.svc, Verify: verify, Certificate: w.certificateOf, Logger: logger}
 	for _, c := range change {
 		c(w, &cfg)
 	}

@@ -33,13 +33,11 @@ func (p *plane) createKey(x *httpx.Exchange) error {
 	if err != nil {
 		return err
 	}
-	if err := checkReleasePolicy(x, body.ReleasePolicy, body.Attributes); err != nil {
-		return err
-	}
 	kty, hsm := strings.CutSuffix(string(body.Kty), hsmSuffix)
 	in := vault.CreateKey{
 		Spec: keyops.Spec{Type: keyops.Type(kty), Bits: number(body.KeySize), Curve: readCurve(x, body.Crv)},
-		HSM:  hsm || x.Site.HSM != "", Ops: readOps(body.KeyOps), Tags: body.Tags, Attributes: attributes, Rejected: checkType(x, kty),
+		HSM:  hsm || x.Site.HSM != "", Ops: readOps(body.KeyOps), Tags: body.Tags, Attributes: attributes,
+		ReleasePolicy: readReleasePolicy(x, body.ReleasePolicy), Rejected: checkType(x, kty),
 	}
 	if since(x, api.Version72Preview) {
 		in.Spec.PublicExponent = number(body.PublicExponent)
@@ -63,16 +61,14 @@ func (p *plane) importKey(x *httpx.Exchange) error {
 	if err != nil {
 		return err
 	}
-	if err := checkReleasePolicy(x, body.ReleasePolicy, body.Attributes); err != nil {
-		return err
-	}
 	if body.Key == nil {
 		body.Key = &api.JSONWebKey{} // which the domain refuses, once it knows that the caller may import
 	}
 	kty, hsm := strings.CutSuffix(string(body.Key.Kty), hsmSuffix)
 	in := vault.ImportKey{
 		Key: privateKey(x, kty, body.Key), HSM: hsm || x.Site.HSM != "" || body.HSM != nil && *body.HSM,
-		Ops: readOps(body.Key.KeyOps), Tags: body.Tags, Attributes: attributes, Rejected: checkType(x, kty),
+		Ops: readOps(body.Key.KeyOps), Tags: body.Tags, Attributes: attributes,
+		ReleasePolicy: readReleasePolicy(x, body.ReleasePolicy), Rejected: checkType(x, kty),
 	}
 	if body.Key.KeyHSM != nil && in.Rejected == nil {
 		in.Transfer, in.Rejected = readTransfer(x, body.Key.KeyHSM)
@@ -138,11 +134,8 @@ func (p *plane) updateKey(x *httpx.Exchange) error {
 	if err != nil {
 		return err
 	}
-	if err := checkReleasePolicy(x, body.ReleasePolicy, body.Attributes); err != nil {
-		return err
-	}
 	k, err := p.Vaults.UpdateKey(x.Context(), call(x), x.Params["name"], x.Params["version"], vault.UpdateKey{
-		Ops: readOps(body.KeyOps), Tags: body.Tags, Attributes: attributes,
+		Ops: readOps(body.KeyOps), Tags: body.Tags, Attributes: attributes, ReleasePolicy: readReleasePolicy(x, body.ReleasePolicy),
 	})
 	if err != nil {
 		return err
@@ -238,22 +231,6 @@ func readKeyAttributes(x *httpx.Exchange, a *api.Attributes) (vault.Attributes, 
 	return attributes, nil
 }
 
-// checkReleasePolicy refuses the policy of a key that cannot be released. For a
-// key that asks to be exportable it refuses too: what would be stored could
-// never be honoured.
-func checkReleasePolicy(x *httpx.Exchange, policy *api.ReleasePolicy, a *api.Attributes) error {
-	if policy == nil || !since(x, api.Version73Preview) {
-		return nil
-	}
-	if a == nil || a.Exportable == nil || !*a.Exportable {
-		return badParameter("AKV.SKR.1005: Non-exportable keys must not have release policy.")
-	}
-	return &refusal{
-		status: http.StatusNotImplemented, code: codeNotBuilt,
-		message: "Exportable keys with a release policy are not built in this key vault.",
-	}
-}
-
 func number(n *int32) int {
 	if n == nil {
 		return 0
@@ -296,12 +273,12 @@ func writeOps(words []string) []api.KeyOperation {
 	return ops
 }
 
-// keyAttributes is attributes with what keys have besides. No key of this build
-// is exportable.
+// keyAttributes is attributes with what keys have besides.
 func keyAttributes(x *httpx.Exchange, k *vault.Key) *api.Attributes {
 	a := attributes(x, &k.Object)
 	if since(x, api.Version73Preview) {
-		a.Exportable = new(bool)
+		exportable := k.ReleasePolicy != nil
+		a.Exportable = &exportable
 	}
 	if since(x, api.Version75Preview1) {
 		a.HSMPlatform = platformSoftware
@@ -323,10 +300,11 @@ func keyBundle(x *httpx.Exchange, k *vault.Key) api.KeyBundle {
 		key.Alg, key.Pub = api.Algorithm(k.Public.Algorithm), k.Public.Pub
 	}
 	return api.KeyBundle{
-		Key:        key,
-		Attributes: keyAttributes(x, k),
-		Tags:       tags(&k.Object),
-		Managed:    k.Managed,
+		Key:           key,
+		Attributes:    keyAttributes(x, k),
+		Tags:          tags(&k.Object),
+		Managed:       k.Managed,
+		ReleasePolicy: releasePolicy(x, k),
 	}
 }
 

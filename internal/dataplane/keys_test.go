@@ -234,7 +234,7 @@ func TestKeyParametersByVersion(t *testing.T) {
 	)
 	tooEarly := bad("AKV.SKR.1001: The exportable attribute is only supported with premium vaults and API version >= '7.3-preview'.")
 	notExportable := bad("AKV.SKR.1005: Non-exportable keys must not have release policy.")
-	unbuilt := refused{501, "NotImplemented", "", "Exportable keys with a release policy are not built in this key vault."}
+	fixed := bad("AKV.SKR.1014: Cannot modify the exportable state of a key.")
 	made := refused{status: 200}
 	for _, tt := range []struct {
 		members  string
@@ -245,13 +245,13 @@ func TestKeyParametersByVersion(t *testing.T) {
 	}{
 		{exportable, "2016-10-01 7.0 7.1 7.2", host, tooEarly, tooEarly},
 		{exportable, "7.3-preview 7.3 7.6 " + latest, host, bad("AKV.SKR.1004: Exportable keys must have release policy."),
-			bad("AKV.SKR.1003: The exportable attribute of an existing key cannot be changed.")},
+			fixed},
 		{exportable, "7.3 " + latest, "std.vault.azure.net", tooEarly, notFound("key", "Key", "k")},
 		{`"attributes":{"exportable":false}`, "2016-10-01 7.2 7.3 " + latest, host, made, made},
 		{policy, "2016-10-01 7.2", host, made, made},
 		{policy, "7.3-preview 7.3 " + latest, host, notExportable, notExportable},
 		{policy + `,"attributes":{"exportable":false}`, latest, host, notExportable, notExportable},
-		{policy + "," + exportable, "7.3 " + latest, host, unbuilt, unbuilt},
+		{policy + "," + exportable, "7.3 " + latest, host, bad("AKV.SKR.1003: The exportable attribute of an existing key cannot be changed."), fixed},
 		{policy + "," + exportable, "7.2", host, tooEarly, tooEarly},
 		{`"public_exponent":3`, "2016-10-01 7.0 7.1", host, made, made},
 		{`"public_exponent":3`, "7.2-preview 7.2 " + latest, host, bad("The parameter public_exponent is only for keys of type RSA."), made},

@@ -55,6 +55,7 @@ func (p *plane) routes() []httpx.Route {
 		{Method: post, Pattern: "/keys/{name}/{version?}/unwrapkey", Name: "KeyUnwrap", MaxBody: maxKeyBody, Handle: p.unwrapKey},
 		{Method: post, Pattern: "/keys/{name}/{version?}/sign", Name: "KeySign", MaxBody: maxKeyBody, Handle: p.sign},
 		{Method: post, Pattern: "/keys/{name}/{version?}/verify", Name: "KeyVerify", MaxBody: maxKeyBody, Handle: p.verify},
+		{Method: post, Pattern: "/keys/{name}/{version?}/release", Name: "KeyRelease", MaxBody: maxKeyBody, Handle: from(api.Version73Preview, p.releaseKey)},
 
 		{Method: post, Pattern: "/keys/{name}/rotate", Name: "KeyRotate", Handle: from(api.Version73Preview, p.rotateKey)},
 		{Method: get, Pattern: "/keys/{name}/rotationpolicy", Name: "KeyRotationPolicyGet", Handle: from(api.Version73Preview, p.getRotationPolicy)},

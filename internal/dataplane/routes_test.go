@@ -87,7 +87,7 @@ func TestUnbuilt(t *testing.T) {
 				fmt.Sprintf("The operation %s (%s %s) of Azure Key Vault is not built in this key vault.", op.name, op.method, op.pattern)})
 		}
 	}
-	w.call("POST", "/keys/n//release", "{}").is(501)
+	w.call("POST", "/keys/n//securewrapkey", "{}").is(501)
 }
 
 // TestPaths sends the paths that the official clients make of names and absent

@@ -21,7 +21,6 @@ func refuseUnbuilt(x *httpx.Exchange) error {
 
 // unbuilt are the operations of Azure Key Vault that exist here by name only.
 var unbuilt = []struct{ method, pattern, name string }{
-	{"POST", "/keys/{name}/{version?}/release", "KeyRelease"},
 	{"GET", "/keys/{name}/{version?}/attestation", "KeyGetAttestation"},
 	{"POST", "/keys/{name}/{version?}/securewrapkey", "KeySecureWrap"},
 	{"POST", "/keys/{name}/{version?}/secureunwrapkey", "KeySecureUnwrap"},

@@ -24,6 +24,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/childenv"
 	"github.com/openkeyvault/openkeyvault/internal/devca"
+	"github.com/openkeyvault/openkeyvault/internal/egress"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/server"
@@ -53,6 +54,9 @@ type Options struct {
 	// IMDS serves the managed identity of a virtual machine, too: every program of
 	// the machine that finds it gets tokens of the owner.
 	IMDS bool
+	// AllowEgress are the targets, HOST:PORT, that the vault may send requests to on
+	// a user's word although they are not public: attestation authorities.
+	AllowEgress []string
 	// EnvFile is written with the child's environment, for a shell to source.
 	EnvFile string
 
@@ -71,9 +75,11 @@ const shutdownTime = 5 * time.Second
 // instance is one run.
 type instance struct {
 	opts     Options
+	egress   []egress.Target
 	dir      string // temporary, or in the data directory: CA bundle, trust store
 	hosts    httpx.Hosts
 	ca       *devca.Authority
+	roots    *devca.Roots // what the child is to trust
 	listener net.Listener
 	srv      *server.Server
 	secret   identity.Secret // of the owner's application; new in each run
@@ -132,7 +138,7 @@ func (o *Options) check() error {
 // start brings everything up in the order in which the parts need each other.
 func (in *instance) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		in.makeDir, in.makeHosts, in.makeAuthority, in.open, in.populate, in.serve, in.serveProxy, in.serveManagedIdentity, in.makeEnvironment, in.writeEnvFile,
+		in.readEgress, in.makeDir, in.makeHosts, in.makeAuthority, in.open, in.populate, in.serve, in.serveProxy, in.serveManagedIdentity, in.makeEnvironment, in.writeEnvFile,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -148,6 +154,17 @@ func (in *instance) close() {
 }
 
 func (in *instance) atClose(c func()) { in.closers = append(in.closers, c) }
+
+func (in *instance) readEgress(context.Context) error {
+	for _, text := range in.opts.AllowEgress {
+		target, err := egress.ParseTarget(text)
+		if err != nil {
+			return fmt.Errorf("--allow-egress %s: %w", text, err)
+		}
+		in.egress = append(in.egress, target)
+	}
+	return nil
+}
 
 func (in *instance) makeDir(context.Context) error {
 	if in.opts.DataDir == "" {
@@ -185,7 +202,11 @@ func (in *instance) makeAuthority(context.Context) (err error) {
 	} else {
 		in.ca, err = devca.Open(in.dir, in.hosts.Suffixes())
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	in.roots = devca.CollectRoots(in.ca, getenv(in.opts.Environ))
+	return nil
 }
 
 // open opens the data and the HTTPS listener. Whoever connects waits: nothing is
@@ -203,6 +224,7 @@ func (in *instance) open(ctx context.Context) error {
 		Issuer:         "https://sts.windows.net/{tenant}/",
 		Ports:          []int{in.port()},
 		Certificate:    in.ca.GetCertificate,
+		Egress:         egress.Config{Allow: in.egress, Roots: in.roots.Pool},
 		OnAdopt:        in.onAdopt(),
 		AliasTenants:   !in.opts.Strict,
 		OnMissingVault: in.onMissingVault(),

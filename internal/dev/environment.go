@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/childenv"
-	"github.com/openkeyvault/openkeyvault/internal/devca"
 	"github.com/openkeyvault/openkeyvault/internal/devproxy"
 	"github.com/openkeyvault/openkeyvault/internal/secret"
 	"github.com/openkeyvault/openkeyvault/internal/tokenplane"
@@ -82,14 +81,13 @@ func (in *instance) serveManagedIdentity(context.Context) error {
 // makeEnvironment writes the files that the child's environment names and
 // computes it.
 func (in *instance) makeEnvironment(context.Context) error {
-	roots := devca.CollectRoots(in.ca, getenv(in.opts.Environ))
-	for _, skipped := range roots.Skipped {
+	for _, skipped := range in.roots.Skipped {
 		in.opts.Logger.Warn("certificates that the environment names are left out", "error", skipped)
 	}
-	if err := roots.WriteBundle(in.file(bundleFile)); err != nil {
+	if err := in.roots.WriteBundle(in.file(bundleFile)); err != nil {
 		return err
 	}
-	if err := roots.WriteTrustStore(in.file(trustStoreFile), trustStorePassword); err != nil {
+	if err := in.roots.WriteTrustStore(in.file(trustStoreFile), trustStorePassword); err != nil {
 		return err
 	}
 	in.environment = childenv.Build(childenv.Config{

@@ -58,6 +58,7 @@ func TestBadOptions(t *testing.T) {
 		{"a vault with a bad name", Options{Vaults: []string{"x"}}, "vault x: "},
 		{"a bad domain", Options{Domain: "localhost"}, "--domain: "},
 		{"an address in no form", Options{Listen: "8443"}, "--listen 8443: give HOST:PORT, such as 127.0.0.1:8443"},
+		{"a target without a port", Options{AllowEgress: []string{"127.0.0.1:8443", "localhost"}}, "--allow-egress localhost: give HOST:PORT, such as "},
 		{"an environment file nowhere", Options{EnvFile: filepath.Join(t.TempDir(), "missing", "env")}, "--env-file: "},
 		{"a data directory that is a file", Options{DataDir: os.Args[0]}, ""},
 	} {

@@ -81,6 +81,18 @@ func collect(a *Authority, getenv func(string) string, system []string) *Roots {
 	return r
 }
 
+// Pool returns the certificates for a client of this process. Those that Go cannot
+// parse are left out.
+func (r *Roots) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, der := range r.certs {
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			pool.AddCert(cert)
+		}
+	}
+	return pool
+}
+
 // WriteBundle writes the certificates to path as PEM, replacing it in one step.
 func (r *Roots) WriteBundle(path string) error {
 	var b bytes.Buffer

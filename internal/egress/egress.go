@@ -48,14 +48,15 @@ var ErrRefused = errors.New("egress: the target is not allowed")
 type Config struct {
 	// Allow lists the targets that need not be public.
 	Allow []Target
-	// Roots are the authorities of TLS certificates; nil means the system's.
-	Roots *x509.CertPool
+	// Roots returns the authorities of TLS certificates. It is called once, for the
+	// first request, because reading them takes a while. Nil means the system's.
+	Roots func() *x509.CertPool
 }
 
 // Client makes the requests. It is safe for concurrent use.
 type Client struct {
 	allow []Target
-	http  *http.Client
+	http  func() *http.Client
 	slots chan struct{} // as many as requests may run
 
 	timeout time.Duration // Timeout, but for tests
@@ -74,17 +75,25 @@ type flight struct {
 // New returns a client.
 func New(cfg Config) *Client {
 	c := &Client{allow: slices.Clone(cfg.Allow), slots: make(chan struct{}, maxFlights), timeout: Timeout, flights: map[string]*flight{}}
-	c.http = &http.Client{
+	c.http = sync.OnceValue(func() *http.Client { return c.newHTTP(cfg.Roots) })
+	return c
+}
+
+func (c *Client) newHTTP(roots func() *x509.CertPool) *http.Client {
+	trust := &tls.Config{MinVersion: tls.VersionTLS12}
+	if roots != nil {
+		trust.RootCAs = roots()
+	}
+	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext:            c.dial,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots},
+			TLSClientConfig:        trust,
 			MaxResponseHeaderBytes: maxHeader,
 			DisableCompression:     true, // so that the bound is one of what is read
 			DisableKeepAlives:      true, // so that every request has its address checked
 		},
 	}
-	return c
 }
 
 // Get returns the body of the answer to a GET of the URL, which is one of status
@@ -134,7 +143,7 @@ func (c *Client) fetch(ctx context.Context, address string) ([]byte, error) {
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "OpenKeyVault")
-	resp, err := c.http.Do(req)
+	resp, err := c.http().Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("egress: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 
 // serve returns a TLS server on loopback, the roots that trust it, and its
 // HOST:PORT.
-func serve(t *testing.T, h http.HandlerFunc) (*httptest.Server, *x509.CertPool, Target) {
+func serve(t *testing.T, h http.HandlerFunc) (*httptest.Server, func() *x509.CertPool, Target) {
 	t.Helper()
 	srv := httptest.NewTLSServer(h)
 	t.Cleanup(srv.Close)
@@ -27,7 +27,7 @@ func serve(t *testing.T, h http.HandlerFunc) (*httptest.Server, *x509.CertPool, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return srv, roots, target
+	return srv, func() *x509.CertPool { return roots }, target
 }
 
 func TestGet(t *testing.T) {
@@ -128,7 +128,7 @@ func TestTrustsRootsOnly(t *testing.T) {
 	t.Parallel()
 	srv, roots, target := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the server was asked") })
 	for name, c := range map[string]*Client{
-		"no roots":     New(Config{Allow: []Target{target}, Roots: x509.NewCertPool()}),
+		"no roots":     New(Config{Allow: []Target{target}, Roots: x509.NewCertPool}),
 		"system roots": New(Config{Allow: []Target{target}}),
 	} {
 		if _, err := c.Get(t.Context(), srv.URL); !errors.As(err, new(x509.UnknownAuthorityError)) {

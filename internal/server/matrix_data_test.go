@@ -32,6 +32,8 @@ const (
 	deleted  = "deleted"
 	none     = "none"
 	backedUp = "backed up"
+	// exportable is live, and a key whose request has a token in its body.
+	exportable = "exportable"
 )
 
 var dataRows = []dataRow{
@@ -71,6 +73,7 @@ var dataRows = []dataRow{
 	{"KeyUnwrap", "POST", "/keys/{name}//unwrapkey", closedForRSAKey, live, "keys unwrapKey", "keys/unwrap/action", 200, false},
 	{"KeySign", "POST", "/keys/{name}//sign", `{"alg":"RS256","value":"` + digest + `"}`, live, "keys sign", "keys/sign/action", 200, false},
 	{"KeyVerify", "POST", "/keys/{name}//verify", `{"alg":"RS256","digest":"` + digest + `","value":"AA"}`, live, "keys verify", "keys/verify/action", 200, false},
+	{"KeyRelease", "POST", "/keys/{name}//release", "", exportable, "keys release", "keys/release/action", 200, false},
 }
 
 // grantedBy returns the data actions any of which is enough with roles: who may
@@ -119,6 +122,8 @@ func (m *matrix) prepare(vault string, row dataRow) string {
 	}
 	if row.kind() == "secrets" {
 		m.data(http.MethodPut, vault, "/secrets/"+name, `{"value":"old"}`).is(200)
+	} else if row.state == exportable {
+		m.data(http.MethodPost, vault, "/keys/"+name+"/create", m.exportableKey()).is(200)
 	} else {
 		m.data(http.MethodPut, vault, "/keys/"+name, rsaKey()).is(200)
 	}
@@ -126,7 +131,7 @@ func (m *matrix) prepare(vault string, row dataRow) string {
 	if row.state == backedUp {
 		m.backups[name] = m.data(http.MethodPost, vault, "/"+object+"/backup", "").is(200).body
 	}
-	if row.state == live {
+	if row.state == live || row.state == exportable {
 		return name
 	}
 	m.data(http.MethodDelete, vault, "/"+object, "").is(200)
@@ -140,8 +145,11 @@ func (m *matrix) prepare(vault string, row dataRow) string {
 func (m *matrix) try(vault string, row dataRow, name string) answer {
 	m.t.Helper()
 	body := row.body
-	if row.state == backedUp {
+	switch row.state {
+	case backedUp:
 		body = m.backups[name]
+	case exportable:
+		body = m.releaseBody()
 	}
 	return m.data(row.method, vault, strings.ReplaceAll(row.path, "{name}", name), body, m.token(m.app.ClientID, m.secret, vaultResource))
 }

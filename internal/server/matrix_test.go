@@ -24,6 +24,7 @@ type matrix struct {
 	secret  string
 	made    int               // names
 	backups map[string]string // by name
+	attester
 }
 
 const (
@@ -34,7 +35,8 @@ const (
 
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
-	m := &matrix{house: newHouse(t), backups: map[string]string{}}
+	attester := newAttester(t)
+	m := &matrix{house: newHouse(t, attester.allow), backups: map[string]string{}, attester: attester}
 	app, secret, err := m.srv.Identity().CreateApplication(t.Context(), testTenant, "subject")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +56,7 @@ func vaultBody(rbac bool, entries ...any) string {
 		entries = []any{}
 	}
 	return encode(map[string]any{"location": "eastus", "properties": map[string]any{
-		"tenantId": testTenant, "sku": map[string]any{"family": "A", "name": "standard"},
+		"tenantId": testTenant, "sku": map[string]any{"family": "A", "name": "premium"},
 		"enableRbacAuthorization": rbac, "accessPolicies": entries,
 	}})
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -10,10 +11,12 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/dataplane"
 	"github.com/openkeyvault/openkeyvault/internal/directoryplane"
+	"github.com/openkeyvault/openkeyvault/internal/egress"
 	"github.com/openkeyvault/openkeyvault/internal/hsm"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/mgmtplane"
+	"github.com/openkeyvault/openkeyvault/internal/release"
 	"github.com/openkeyvault/openkeyvault/internal/resource"
 	"github.com/openkeyvault/openkeyvault/internal/tokenplane"
 	"github.com/openkeyvault/openkeyvault/internal/vault"
@@ -91,26 +94,32 @@ func (s *Server) connect(ctx context.Context) error {
 	if err := s.identity.Start(ctx); err != nil {
 		return err
 	}
+	attestation := release.NewVerifier(release.VerifierConfig{Fetch: egress.New(cfg.Egress).Get, Now: wallClock, Logger: cfg.Logger})
 	s.vaults = vault.New(vault.Config{
-		Store: d.records, Catalog: d.catalog, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger,
+		Store: d.records, Catalog: d.catalog, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger, Attestation: attestation,
 	})
 	// What falls due in managed HSMs is seen to by s.vaults: it goes by the ids of
 	// their documents.
 	hsms := d.catalog.HSMs()
 	keysOfHSMs := vault.New(vault.Config{
-		Store: d.records, Catalog: hsms, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger,
+		Store: d.records, Catalog: hsms, Audit: d.audit, Backups: d.backups, Now: cfg.DomainClock, Logger: cfg.Logger, Attestation: attestation,
 	})
 	s.resources = resource.New(resource.Config{
 		Store: d.records, Catalog: d.catalog, Keyring: d.keyring, Audit: d.audit,
 		Now: cfg.DomainClock, Compact: d.store.Compact, Principal: s.identity.PrincipalType, Logger: cfg.Logger,
 	})
+	certificate := func(host string) (*tls.Certificate, error) {
+		return cfg.Certificate(&tls.ClientHelloInfo{ServerName: host})
+	}
 	s.planes = planes{
 		vault: dataplane.New(dataplane.Config{
 			Vaults: s.vaults, Verify: s.verifier(identity.PlaneVault),
+			Certificate:  certificate,
 			MissingVault: cfg.OnMissingVault, Logger: cfg.Logger,
 		}),
 		hsm: dataplane.New(dataplane.Config{
 			Vaults: keysOfHSMs, HSM: hsm.New(hsm.Config{Catalog: hsms, Audit: d.audit}), Verify: s.verifier(identity.PlaneHSM),
+			Certificate:  certificate,
 			MissingVault: cfg.OnMissingHSM, Logger: cfg.Logger,
 		}),
 		management: mgmtplane.New(mgmtplane.Config{

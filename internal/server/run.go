@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/config"
+	"github.com/openkeyvault/openkeyvault/internal/egress"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 )
 
@@ -87,7 +88,7 @@ func (r *running) open(ctx context.Context) (err error) {
 	}
 	r.srv, err = openOver(ctx, Config{
 		Hosts: cfg.Hosts, Issuer: cfg.Issuer(), Ports: cfg.Ports(r.https.Addr().(*net.TCPAddr).Port),
-		Certificate: r.cert.Get, Logger: cfg.Logger,
+		Certificate: r.cert.Get, Egress: egress.Config{Allow: cfg.Egress}, Logger: cfg.Logger,
 	}, d)
 	return err
 }

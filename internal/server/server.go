@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/openkeyvault/openkeyvault/internal/egress"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/resource"
@@ -42,6 +43,9 @@ type Config struct {
 	// DomainClock is the clock of attributes, retention and purge dates; nil is
 	// the wall clock.
 	DomainClock func() time.Time
+	// Egress says where requests may go that users ask for, such as those to
+	// attestation authorities.
+	Egress egress.Config
 	// OnAdopt, if not nil, lets an unknown client id register itself with the
 	// secret that it first shows; it grants the new application what it may do.
 	OnAdopt func(context.Context, identity.Application) error

@@ -60,7 +60,7 @@ func (o testOperation) path(version string) string {
 		return o.category + "/obj"
 	case strings.HasPrefix(o.method, "Set"), strings.HasPrefix(o.method, "Create"), strings.HasPrefix(o.method, "Update"),
 		o.method == "GetSecret", o.method == "GetKey", strings.HasPrefix(o.method, "Restore"), o.method == "ImportKey",
-		o.method == "RotateKey", o.usesKey():
+		o.method == "RotateKey", o.method == "ReleaseKey", o.usesKey():
 		return o.category + "/obj/" + version
 	}
 	return o.category + "/obj"
@@ -74,6 +74,8 @@ func versionOf(answer any) string {
 	case *Key:
 		return a.Version
 	case *KeyResult:
+		return a.Version
+	case *ReleasedKey:
 		return a.Version
 	}
 	return ""

@@ -50,6 +50,7 @@ type backupRecord struct {
 	Name     string          `json:"name"`
 	Current  string          `json:"current"` // version id
 	Versions []backupVersion `json:"versions"`
+	Release  *releaseRecord  `json:"release,omitempty"`
 }
 
 type backupVersion struct {
@@ -73,7 +74,7 @@ func (s *Service) backup(ctx context.Context, call Call, k *kind, action access.
 		if head == nil {
 			return k.notFound(name)
 		}
-		contents := &backupRecord{Name: head.Name, Current: head.Current.Version}
+		contents := &backupRecord{Name: head.Name, Current: head.Current.Version, Release: head.Release}
 		defer contents.zero()
 		if contents.Versions, err = readVersions(v, sc, k, name); err != nil {
 			return err
@@ -209,6 +210,9 @@ func (s *Service) openBackup(sc catalog.Scope, k *kind, blob []byte) (*backupRec
 // an object that this one could have made.
 func (b *backupRecord) check(sc catalog.Scope, k *kind) error {
 	if !validName(b.Name) || b.current() == nil || len(b.Versions) > MaxBackupVersions {
+		return errRecord
+	}
+	if !b.Release.valid() || b.Release != nil && k != keyKind {
 		return errRecord
 	}
 	for _, v := range b.Versions {

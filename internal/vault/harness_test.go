@@ -20,6 +20,8 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
+	"github.com/openkeyvault/openkeyvault/internal/release"
+	"github.com/openkeyvault/openkeyvault/internal/release/releasetest"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 	"github.com/openkeyvault/openkeyvault/internal/secret"
 	"github.com/openkeyvault/openkeyvault/internal/store"
@@ -57,6 +59,8 @@ type world struct {
 	svc   *Service
 	other *Service // another process over the same store
 	clock *testClock
+
+	authority *releasetest.Authority
 
 	serial atomic.Int64 // of values
 }
@@ -123,6 +127,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, fs: vfs.NewCrashableMem(), root: root, sink: &memorySink{}, clock: &testClock{now: testStart}}
+	w.authority = releasetest.New("https://attest.example.com")
 	w.start()
 	t.Cleanup(func() {
 		w.check()
@@ -158,6 +163,7 @@ func (w *world) node(s store.Store) *Service {
 	return New(Config{
 		Store: s, Catalog: catalog.New(catalog.Config{Store: s, Keyring: w.ring}), Backups: backups,
 		Audit: w.log, Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler),
+		Attestation: release.NewVerifier(release.VerifierConfig{Fetch: w.authority.Fetch, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}),
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
-	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/keyops"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
@@ -18,7 +17,7 @@ import (
 func (s *Service) CreateKey(ctx context.Context, call Call, name string, in CreateKey) (*Key, error) {
 	op := keyKind.onName(call, "Create", access.KeyCreate, name)
 	op.reject(in.Rejected, in.Spec.Validate())
-	return s.newKey(ctx, op, name, newKeyRequest{in.Spec.Type, in.HSM, in.Ops, in.Tags, in.Attributes}, func() (*keyops.Key, error) {
+	return s.newKey(ctx, op, name, newKeyRequest{in.Spec.Type, in.HSM, in.Ops, in.Tags, in.Attributes, in.ReleasePolicy}, func() (*keyops.Key, error) {
 		return keyops.Generate(ctx, in.Spec)
 	})
 }
@@ -31,7 +30,7 @@ func (s *Service) ImportKey(ctx context.Context, call Call, name string, in Impo
 	op := keyKind.onName(call, "Import", access.KeyImport, name)
 	op.reject(in.Rejected)
 	hsm := in.HSM || in.Transfer != nil
-	return s.newKey(ctx, op, name, newKeyRequest{in.Key.Type, hsm, in.Ops, in.Tags, in.Attributes}, func() (*keyops.Key, error) {
+	return s.newKey(ctx, op, name, newKeyRequest{in.Key.Type, hsm, in.Ops, in.Tags, in.Attributes, in.ReleasePolicy}, func() (*keyops.Key, error) {
 		if in.Transfer != nil {
 			return s.openTransfer(ctx, call, in.Transfer, in.Key.Type)
 		}
@@ -46,6 +45,7 @@ type newKeyRequest struct {
 	ops        []string
 	tags       map[string]string
 	attributes Attributes
+	policy     *ReleasePolicy
 }
 
 // newKey adds a version with the key that get returns. It asks for the key only
@@ -57,9 +57,13 @@ func (s *Service) newKey(ctx context.Context, op *operation, name string, in new
 	}
 	op.reject(keyops.ValidOps(in.kind, in.ops), checkTags(in.tags), checkAttributes(in.attributes))
 	op.admit = func(sc catalog.Scope) error { return admitKey(sc.Vault, in) }
+	op.settle = in.settleRelease
 	err := s.look(ctx, op, func(_ store.View, sc catalog.Scope, r *seen) error {
-		_, err := s.nameForSet(sc, r, keyKind, name)
-		return err
+		head, err := s.nameForSet(sc, r, keyKind, name)
+		if err != nil {
+			return err
+		}
+		return in.settleRelease(head, new(headRecord))
 	})
 	if err != nil {
 		return nil, s.conclude(ctx, op, err)
@@ -96,20 +100,12 @@ func admitType(vault *catalog.Vault, of keyops.Type, hsm bool) error {
 	return nil
 }
 
-// admitKey checks whether the vault may hold the key. Exportable keys need a
-// release policy, which no request can carry yet.
+// admitKey checks whether the vault may hold the key.
 func admitKey(vault *catalog.Vault, in newKeyRequest) error {
 	if err := admitType(vault, in.kind, in.hsm); err != nil {
 		return err
 	}
-	if in.attributes.Exportable == nil || !*in.attributes.Exportable {
-		return nil
-	}
-	if !vault.Premium {
-		return fault.New(fault.Invalid, "BadParameter",
-			"AKV.SKR.1001: The exportable attribute is only supported with premium vaults and API version >= '7.3-preview'.")
-	}
-	return fault.New(fault.Invalid, "BadParameter", "AKV.SKR.1004: Exportable keys must have release policy.")
+	return in.admitRelease(vault)
 }
 
 // GetKey returns the public side of a version of a key, disabled or not; version
@@ -124,7 +120,7 @@ func (s *Service) GetKey(ctx context.Context, call Call, name, version string) (
 			return err
 		}
 		op.path = pathOf(op.object, v.Version)
-		got = shown{sc.Vault, head.Name, v, nil}
+		got = head.show(sc, v)
 		return nil
 	})
 	return asKey(got, err)
@@ -134,13 +130,10 @@ func (s *Service) GetKey(ctx context.Context, call Call, name, version string) (
 func (s *Service) UpdateKey(ctx context.Context, call Call, name, version string, in UpdateKey) (*Key, error) {
 	op, version := keyKind.onVersion(call, "Update", access.KeyUpdate, name, version)
 	op.reject(checkTags(in.Tags), checkAttributes(in.Attributes))
+	op.settle = func(before, next *headRecord) error { return in.settleRelease(version, before, next) }
 	return asKey(s.amend(ctx, op, keyKind, name, version, func(v *versionRecord) error {
 		if v.Key == nil {
 			return errRecord
-		}
-		if e := in.Attributes.Exportable; e != nil && *e {
-			return fault.New(fault.Invalid, "BadParameter",
-				"AKV.SKR.1003: The exportable attribute of an existing key cannot be changed.")
 		}
 		if in.Ops != nil {
 			if err := keyops.ValidOps(v.Key.Type, in.Ops); err != nil {

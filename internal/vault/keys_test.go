@@ -302,7 +302,7 @@ func TestUpdateKeyRefuses(t *testing.T) {
 			"The key_ops member has an invalid value. Valid values are encrypt, decrypt, sign, verify, wrapKey, unwrapKey, import and export."}},
 		"operation twice": {UpdateKey{Ops: []string{"sign", "sign"}}, refused{fault.Invalid, "BadParameter", "", "The key_ops member has the value sign twice."}},
 		"exportable": {UpdateKey{Attributes: Attributes{Exportable: ptr(true)}}, refused{fault.Invalid, "BadParameter", "",
-			"AKV.SKR.1003: The exportable attribute of an existing key cannot be changed."}},
+			"AKV.SKR.1014: Cannot modify the exportable state of a key."}},
 		"tag":  {UpdateKey{Tags: map[string]string{"k": strings.Repeat("v", MaxTagLength+1)}}, badProperty},
 		"date": {UpdateKey{Attributes: Attributes{Expires: ptr(int64(maxTime + 1))}}, badProperty},
 	} {

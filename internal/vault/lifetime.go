@@ -78,7 +78,7 @@ func same(a, b *int64) bool { return a != nil && b != nil && *a == *b }
 // followedBy returns the head with a new current version, about which nothing has
 // been done.
 func (h *headRecord) followedBy(v versionRecord) *headRecord {
-	return &headRecord{Name: h.Name, Current: v, Policy: h.Policy, Managed: h.Managed}
+	return &headRecord{Name: h.Name, Current: v, Policy: h.Policy, Managed: h.Managed, Release: h.Release}
 }
 
 // putLive adds the writes that make next the live head after old, which is nil for

@@ -43,7 +43,7 @@ func (s *Service) listVersions(ctx context.Context, call Call, k *kind, name str
 		}
 		page, err = scanPage(v, k.key(sc.Vault.ID, ver, name), p, func(e store.Entry) (shown, bool, error) {
 			version, err := open(sc, e.Key, e.Record, decodeVersion)
-			return shown{sc.Vault, head.Name, version, nil}, true, err
+			return head.show(sc, version), true, err
 		})
 		return err
 	})

@@ -37,6 +37,10 @@ type operation struct {
 	invalid error
 	// admit decides whether the vault may hold what is asked for. It may be nil.
 	admit func(catalog.Scope) error
+	// settle decides what else of a head changes with the version that is added or
+	// amended: next becomes the head after before, which is nil for a new object. It
+	// may be nil.
+	settle func(before, next *headRecord) error
 	// keys names the records that the operation begins with. It may be nil.
 	keys func(vaultID string) [][]byte
 
@@ -97,6 +101,13 @@ func (op *operation) permit(v access.Vault, roles *access.Assignments) error {
 	}
 	op.unlessPublic = err
 	return nil
+}
+
+func (op *operation) settleHead(before, next *headRecord) error {
+	if op.settle == nil {
+		return nil
+	}
+	return op.settle(before, next)
 }
 
 func (op *operation) record(path string) audit.Record {

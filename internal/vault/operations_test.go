@@ -31,6 +31,7 @@ const (
 	absent state = iota
 	active
 	deleted
+	exportable // and active
 )
 
 const (
@@ -39,6 +40,7 @@ const (
 	cryptoUser     = "12338af0-0e69-4776-bea7-57ae8d297424"
 	encryptionUser = "e147488a-f6f5-4113-8e2d-b22465e65bf6"
 	cryptoOfficer  = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603"
+	releaseUser    = "08bbd89e-9f13-488c-ac41-acfcb10c90ab"
 	reader         = "21090545-7ca7-4776-b22c-e363652d74d2"
 )
 
@@ -143,6 +145,10 @@ var testOperations = []testOperation{
 		func(w *world, c Call, n string) (any, error) { return w.svc.Sign(w.ctx(), c, n, "", rs256) }},
 	{"Verify", "KeyVerify", "keys", "verify", "keys/verify/action", cryptoUser, active, false,
 		func(w *world, c Call, n string) (any, error) { return w.svc.Verify(w.ctx(), c, n, "", signed()) }},
+	{"ReleaseKey", "KeyRelease", "keys", "release", "keys/release/action", releaseUser, exportable, false,
+		func(w *world, c Call, n string) (any, error) {
+			return w.svc.ReleaseKey(w.ctx(), c, n, "", w.attested())
+		}},
 }
 
 // named reports whether the operation is about one object that its caller names.
@@ -168,6 +174,9 @@ func (w *world) prepare(vault string, k *kind, name string, to state) {
 		_, err = w.svc.SetSecret(w.ctx(), call(vault), name, newSecret("old"))
 	} else {
 		w.plant(vault, name, theRSAKey())
+	}
+	if err == nil && to == exportable {
+		err = w.makeExportable(vault, name)
 	}
 	if err == nil && to == deleted {
 		_, err = w.svc.delete(w.ctx(), call(vault), k, name)

@@ -190,7 +190,7 @@ var rolePowers = map[string][]string{
 		"CreateKey", "ImportKey", "GetKey", "UpdateKey", "ListKeys", "ListKeyVersions",
 		"DeleteKey", "GetDeletedKey", "ListDeletedKeys", "RecoverKey", "PurgeKey", "BackupKey", "RestoreKey",
 		"RotateKey", "GetRotationPolicy", "SetRotationPolicy",
-		"Encrypt", "Decrypt", "WrapKey", "UnwrapKey", "Sign", "Verify",
+		"Encrypt", "Decrypt", "WrapKey", "UnwrapKey", "Sign", "Verify", "ReleaseKey",
 	},
 	secretsOfficer: {
 		"SetSecret", "GetSecret", "UpdateSecret", "ListSecrets", "ListSecretVersions",
@@ -201,7 +201,7 @@ var rolePowers = map[string][]string{
 		"CreateKey", "ImportKey", "GetKey", "UpdateKey", "ListKeys", "ListKeyVersions",
 		"DeleteKey", "GetDeletedKey", "ListDeletedKeys", "RecoverKey", "PurgeKey", "BackupKey", "RestoreKey",
 		"RotateKey", "GetRotationPolicy", "SetRotationPolicy",
-		"Encrypt", "Decrypt", "WrapKey", "UnwrapKey", "Sign", "Verify",
+		"Encrypt", "Decrypt", "WrapKey", "UnwrapKey", "Sign", "Verify", "ReleaseKey",
 	},
 	cryptoUser: {
 		"GetKey", "UpdateKey", "BackupKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys",
@@ -215,6 +215,7 @@ var rolePowers = map[string][]string{
 		"ListSecrets", "ListSecretVersions", "GetDeletedSecret", "ListDeletedSecrets",
 		"GetKey", "ListKeys", "ListKeyVersions", "GetDeletedKey", "ListDeletedKeys", "GetRotationPolicy", "Encrypt", "WrapKey", "Verify",
 	},
+	releaseUser: {"ReleaseKey"},
 	// Key Vault Certificate User
 	"db79e9a7-68ee-4b58-9aeb-b90e7c24fcba": {
 		"GetSecret", "ListSecrets", "ListSecretVersions", "GetDeletedSecret", "ListDeletedSecrets",

@@ -70,6 +70,9 @@ type headRecord struct {
 	Lifetime *lifetimeRecord `json:"lifetime,omitempty"`
 	// Managed is true for the key of a certificate, which is renewed with it.
 	Managed bool `json:"managed,omitempty"`
+	// Release is the release policy of a key, of all its versions; one that has none
+	// is not exportable.
+	Release *releaseRecord `json:"release,omitempty"`
 	// Restoring, if not empty, says that a restoration has claimed the name and
 	// is still writing: there is no object, deleted or not.
 	Restoring string `json:"restoring,omitempty"`
@@ -182,10 +185,14 @@ type shown struct {
 	name    string
 	version *versionRecord
 	deleted *deletionRecord
+	release *releaseRecord
 }
 
-func showHead(sc catalog.Scope, h *headRecord) shown {
-	return shown{sc.Vault, h.Name, &h.Current, h.Deleted}
+func showHead(sc catalog.Scope, h *headRecord) shown { return h.show(sc, &h.Current) }
+
+// show returns a version of the object whose head it is.
+func (h *headRecord) show(sc catalog.Scope, v *versionRecord) shown {
+	return shown{sc.Vault, h.Name, v, h.Deleted, h.Release}
 }
 
 // object returns what every kind shows. Nothing of it is shared with the record.
@@ -217,7 +224,7 @@ func (x shown) key() (*Key, error) {
 	if k == nil {
 		return nil, errRecord
 	}
-	return &Key{Object: x.object(), Public: k.public(), HSM: k.HSM, Ops: slices.Clone(k.Ops)}, nil
+	return &Key{Object: x.object(), Public: k.public(), HSM: k.HSM, Ops: slices.Clone(k.Ops), ReleasePolicy: x.release.policy()}, nil
 }
 
 // keyItem returns a key as a list shows it.

@@ -239,7 +239,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		if h != nil {
 			checkAgain(t, h, decodeHead)
-			checkShown(t, shown{vault, h.Name, &h.Current, h.Deleted})
+			checkShown(t, shown{vault, h.Name, &h.Current, h.Deleted, h.Release})
 		}
 		v, err := decodeVersion(plain)
 		if (v == nil) != (err != nil) || err != nil && !errors.Is(err, errRecord) {
@@ -247,7 +247,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		if v != nil {
 			checkAgain(t, v, decodeVersion)
-			checkShown(t, shown{vault, "n", v, nil})
+			checkShown(t, shown{vault, "n", v, nil, nil})
 		}
 	})
 }

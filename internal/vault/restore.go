@@ -59,7 +59,7 @@ func (r *restoration) commit(ctx context.Context, last *writes) (shown, error) {
 		if err := r.admit(sc, seen); err != nil {
 			return nil, err
 		}
-		head := &headRecord{Name: r.contents.Name, Current: *r.contents.current()}
+		head := &headRecord{Name: r.contents.Name, Current: *r.contents.current(), Release: r.contents.Release}
 		e := &effect[shown]{answer: showHead(sc, head), path: r.op.path + "/" + head.Current.Version}
 		e.puts = append(e.puts, last.puts...)
 		if r.claim != nil {

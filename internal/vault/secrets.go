@@ -44,7 +44,7 @@ func (s *Service) GetSecret(ctx context.Context, call Call, name, version string
 		if err != nil {
 			return err
 		}
-		if got, err = (shown{sc.Vault, head.Name, v, nil}).secret(); err != nil {
+		if got, err = head.show(sc, v).secret(); err != nil {
 			return err
 		}
 		got.Value = value

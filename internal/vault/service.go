@@ -19,6 +19,8 @@ type Config struct {
 	Audit   *audit.Log
 	// Backups seals and opens the backups of objects.
 	Backups *seal.BackupKeys
+	// Attestation verifies the attestation tokens of those to whom keys are released.
+	Attestation Attestation
 	// Now is the domain clock: it dates objects and decides what is due.
 	Now    func() time.Time
 	Logger *slog.Logger

@@ -177,8 +177,8 @@ func (x countingTx) Get(keys ...[]byte) ([]store.Record, error) {
 // A read is one view and a change one update after one view, whatever they do;
 // once the vault is known, each reads in one round trip, and a list scans
 // besides. Only making a key looks twice, so that none is made in vain, and so
-// does restoring, which knows the name only once it has opened the blob. A backup
-// reads the bodies once it knows the versions.
+// does restoring, which knows the name only once it has opened the blob. A release
+// verifies a token in between. A backup reads the bodies once it knows the versions.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	for _, op := range testOperations {
@@ -193,7 +193,7 @@ func TestRoundTrips(t *testing.T) {
 				// Who has just read it knows the current version.
 				must(w.svc.GetSecret(w.ctx(), call("v"), "obj", ""))(t)
 			}
-			if op.usesKey() {
+			if op.usesKey() || op.method == "ReleaseKey" {
 				must(w.svc.GetKey(w.ctx(), call("v"), "obj", ""))(t)
 			}
 			s.views.Store(0)
@@ -206,6 +206,8 @@ func TestRoundTrips(t *testing.T) {
 			switch {
 			case op.method == "CreateKey", op.method == "ImportKey", op.method == "RotateKey", strings.HasPrefix(op.method, "Restore"):
 				views, updates, reads = 2, 1, 3
+			case op.method == "ReleaseKey":
+				views, reads = 2, 2
 			case strings.HasPrefix(op.method, "Backup"):
 				reads = 3
 			case op.changes:

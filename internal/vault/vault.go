@@ -76,6 +76,18 @@ type Key struct {
 	// HSM says that the key was asked for with an -HSM type.
 	HSM bool
 	Ops []string
+	// ReleasePolicy says to whom the private key may be released. It is nil for a
+	// key that is not exportable, and belongs to all versions of a key.
+	ReleasePolicy *ReleasePolicy
+}
+
+// ReleasePolicy is a policy document of package release.
+type ReleasePolicy struct {
+	// ContentType is that of the document; empty means JSON in UTF-8.
+	ContentType string
+	Data        []byte
+	// Immutable policies stay as they are.
+	Immutable bool
 }
 
 // SetSecret is the request of Service.SetSecret.
@@ -102,6 +114,9 @@ type CreateKey struct {
 	Ops        []string
 	Tags       map[string]string
 	Attributes Attributes
+	// ReleasePolicy goes with the attribute exportable. Of an object that has one, it
+	// takes the place. Nil leaves that as it is.
+	ReleasePolicy *ReleasePolicy
 	// Rejected, if not nil, is what is wrong with the request for whoever has read
 	// it: the operation fails with it, once permission allows it.
 	Rejected error
@@ -112,12 +127,13 @@ type ImportKey struct {
 	Key keyops.PrivateJWK
 	// Transfer, if not nil, holds the key in place of Key, of which only the type
 	// counts then. It makes it an HSM key.
-	Transfer   *Transfer
-	HSM        bool
-	Ops        []string
-	Tags       map[string]string
-	Attributes Attributes
-	Rejected   error // as in CreateKey
+	Transfer      *Transfer
+	HSM           bool
+	Ops           []string
+	Tags          map[string]string
+	Attributes    Attributes
+	ReleasePolicy *ReleasePolicy // as in CreateKey
+	Rejected      error          // as in CreateKey
 }
 
 // Transfer is a key that was wrapped elsewhere, and the version of a key of the
@@ -132,6 +148,9 @@ type UpdateKey struct {
 	Ops        []string
 	Tags       map[string]string
 	Attributes Attributes
+	// ReleasePolicy, if not nil, takes the place of that of the whole key. Only an
+	// update that names no version may have one.
+	ReleasePolicy *ReleasePolicy
 }
 
 // CipherRequest is the request of Service.Encrypt, Decrypt, WrapKey and UnwrapKey.

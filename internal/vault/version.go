@@ -100,6 +100,9 @@ func (s *Service) addVersion(ctx context.Context, op *operation, k *kind, name s
 			next.Current.Created = max(now, head.Current.Created)
 		}
 		next.Current.Updated = next.Current.Created
+		if err := op.settleHead(head, next); err != nil {
+			return nil, err
+		}
 		e := &effect[shown]{answer: showHead(sc, next), path: op.object + "/" + v.Version}
 		return e, e.putVersion(sc, k, head, next, value)
 	})
@@ -180,12 +183,12 @@ func (s *Service) amend(ctx context.Context, op *operation, k *kind, name, versi
 			return nil, err
 		}
 		v.Updated = max(now, v.Updated)
-		e := &effect[shown]{
-			answer: shown{sc.Vault, head.Name, &v, nil},
-			path:   op.object + "/" + v.Version,
+		next := *head
+		if err := op.settleHead(head, &next); err != nil {
+			return nil, err
 		}
+		e := &effect[shown]{answer: next.show(sc, &v), path: op.object + "/" + v.Version}
 		if v.Version == head.Current.Version {
-			next := *head
 			next.Current = v
 			if err := e.putLive(sc, k, head, &next); err != nil {
 				return nil, err
