@@ -21,7 +21,9 @@ import (
 const (
 	storedSecretHead = "\x01" + `{"name":"My-Secret","current":{"version":"0123456789abcdef0123456789abcdef","disabled":true,"nbf":0,"exp":253402300799,` +
 		`"created":1800000000,"updated":1800000001,"tags":{"":"v","k":""},"contentType":""},"deleted":{"at":1800000002,"purgeAt":1807776002}}`
-	storedPlainHead = "\x01" + `{"name":"n","current":{"version":"0123456789abcdef0123456789abcdef","created":1,"updated":2}}`
+	storedPlainHead      = "\x01" + `{"name":"n","current":{"version":"0123456789abcdef0123456789abcdef","created":1,"updated":2}}`
+	storedExportableHead = "\x01" + `{"name":"n","current":{"version":"0123456789abcdef0123456789abcdef","created":1,"updated":2},` +
+		`"release":{"contentType":"application/json","policy":"e30=","immutable":true}}`
 	storedECVersion = "\x01" + `{"version":"0123456789abcdef0123456789abcdef","created":1,"updated":2,` +
 		`"key":{"type":"EC","curve":"P-256K","x":"AQ==","y":"Ag==","hsm":true,"ops":["sign","verify"]}}`
 	storedRSAVersion = "\x01" + `{"version":"0123456789abcdef0123456789abcdef","created":1,"updated":2,` +
@@ -43,6 +45,8 @@ func TestStoredFormats(t *testing.T) {
 			Version: storedID, Disabled: true, NotBefore: ptr(int64(0)), Expires: ptr(int64(maxTime)), Created: 1800000000, Updated: 1800000001,
 			Tags: map[string]string{"k": "", "": "v"}, ContentType: ptr("")}},
 		storedPlainHead: {Name: "n", Current: versionRecord{Version: storedID, Created: 1, Updated: 2}},
+		storedExportableHead: {Name: "n", Current: versionRecord{Version: storedID, Created: 1, Updated: 2},
+			Release: &releaseRecord{ContentType: "application/json", Policy: []byte("{}"), Immutable: true}},
 	}
 	for stored, want := range heads {
 		if got := must(decodeHead([]byte(stored)))(t); !reflect.DeepEqual(got, want) {
@@ -221,7 +225,7 @@ func (w *world) restore(records map[string]string) {
 // FuzzRecord has what only the holder of the vault's key could have sealed: it
 // must be refused or used, and what can be used can be written again.
 func FuzzRecord(f *testing.F) {
-	for _, seed := range []string{storedSecretHead, storedPlainHead, storedECVersion, storedRSAVersion, "", "\x01", "\x01null", "\x02{}",
+	for _, seed := range []string{storedSecretHead, storedPlainHead, storedExportableHead, storedECVersion, storedRSAVersion, "", "\x01", "\x01null", "\x02{}",
 		"\x01" + `{"name":"n","current":{"version":"0123456789abcdef0123456789abcdef","created":1e3,"updated":-9223372036854775808,"tags":null,"key":{}}}`,
 		"\x01" + `{"NAME":"n","name":"m","current":null,"current":{"version":"ABCDEFABCDEFABCDEFABCDEFABCDEFAB"},"deleted":{}}`,
 	} {
