@@ -372,8 +372,8 @@ func TestImmutablePolicy(t *testing.T) {
 	skr1020.check(t, err)
 }
 
-// The policy goes with its key through deletion, recovery, backup and restoring,
-// and binds it there.
+// The policy goes with its key through rotation, deletion, recovery, backup and
+// restoring, and binds it there.
 func TestPolicyStays(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -382,6 +382,8 @@ func TestPolicyStays(t *testing.T) {
 	in.ReleasePolicy.Immutable = true
 	made := must(w.svc.CreateKey(w.ctx(), call("v"), "k", in))(t)
 	must(w.svc.CreateKey(w.ctx(), call("v"), "k", CreateKey{Spec: newECKey.Spec, HSM: true}))(t)
+	rotated := must(w.svc.RotateKey(w.ctx(), call("v"), "k"))(t)
+	w.showsPolicy("k", made.ReleasePolicy, made, rotated)
 	blob := must(w.svc.BackupKey(w.ctx(), call("v"), "k"))(t)
 	gone := must(w.svc.DeleteKey(w.ctx(), call("v"), "k"))(t)
 	shown := must(w.svc.GetDeletedKey(w.ctx(), call("v"), "k"))(t)
