@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -50,6 +51,11 @@ func serveAttestation(t *testing.T) *attestation {
 // target is its HOST:PORT.
 func (a *attestation) target() string {
 	return strings.Trim(strings.TrimPrefix(a.url, "https:"), "/")
+}
+
+// environment is what a vault, and a suite in it, need to know of the service.
+func (a *attestation) environment() []string {
+	return []string{"AZURE_KEYVAULT_ATTESTATION_URL=" + a.url, "SSL_CERT_FILE=" + a.bundle}
 }
 
 // ServeHTTP answers paths as the suites write them, with two slashes.
@@ -98,4 +104,25 @@ func (a *attestation) token() string {
 		a.t.Error(err)
 	}
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// TestReleaseInPython opens released keys with Python's cryptography, which shares
+// nothing with us.
+func TestReleaseInPython(t *testing.T) {
+	attester := serveAttestation(t)
+	der, err := x509.MarshalPKCS8PrivateKey(attester.enc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipient := filepath.Join(t.TempDir(), "recipient.pem")
+	if err := os.WriteFile(recipient, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := append(attester.environment(), "RECIPIENT_KEY="+recipient)
+	out := runWith(t, env, okv(t), "dev", "--allow-egress", attester.target(), "--", python(t, "today"), "python/release.py")
+	for _, want := range []string{"ok release-rsa", "ok release-p256k", "ok release-p521", "ok policy", "DONE"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output lacks %q:\n%s", want, out)
+		}
+	}
 }

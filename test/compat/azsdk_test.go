@@ -31,8 +31,8 @@ func TestAzureGoSuites(t *testing.T) {
 			args := []string{"dev", "--allow-egress", attester.target(), "--", binary, "-test.v", "-test.timeout", "10m"}
 			cmd := exec.CommandContext(t.Context(), okv(t), args...)
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "AZURE_RECORD_MODE=live", "AZURE_MANAGEDHSM_URL=https://suite.managedhsm.azure.net/",
-				"AZURE_KEYVAULT_ATTESTATION_URL="+attester.url, "SSL_CERT_FILE="+attester.bundle)
+			cmd.Env = append(os.Environ(), "AZURE_RECORD_MODE=live", "AZURE_MANAGEDHSM_URL=https://suite.managedhsm.azure.net/")
+			cmd.Env = append(cmd.Env, attester.environment()...)
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
