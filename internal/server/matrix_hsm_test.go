@@ -54,6 +54,7 @@ var hsmRows = []hsmRow{
 	{"KeyUnwrap", "POST", "/keys/{name}//unwrapkey", closedForRSAKey, live, "keys/unwrap/action", "/keys/{name}", 200, false},
 	{"KeySign", "POST", "/keys/{name}//sign", `{"alg":"RS256","value":"` + digest + `"}`, live, "keys/sign/action", "/keys/{name}", 200, false},
 	{"KeyVerify", "POST", "/keys/{name}//verify", `{"alg":"RS256","digest":"` + digest + `","value":"AA"}`, live, "keys/verify/action", "/keys/{name}", 200, false},
+	{"KeyRelease", "POST", "/keys/{name}//release", "", exportable, "keys/release/action", "/keys/{name}", 200, false},
 	{"KeyRotate", "POST", "/keys/{name}/rotate", "", live, "keys/rotate/action", "/keys/{name}", 200, true},
 	{"KeyRotationPolicyGet", "GET", "/keys/{name}/rotationpolicy", "", live, "keys/read/action", "/keys/{name}", 200, false},
 	{"KeyRotationPolicySet", "PUT", "/keys/{name}/rotationpolicy", `{}`, live, "keys/write/action", "/keys/{name}", 200, true},
@@ -135,6 +136,10 @@ func (m *matrix) prepareHSM(row hsmRow) string {
 		m.asOwner(http.MethodPut, path, strings.Replace(assignBody, someID, name, 1)).is(201)
 		return name
 	}
+	if row.state == exportable {
+		m.asOwner(http.MethodPost, "/keys/"+name+"/create", m.exportableKey()).is(200)
+		return name
+	}
 	m.asOwner(http.MethodPut, "/keys/"+name, rsaKey()).is(200)
 	if row.state == backedUp {
 		m.backups[name] = m.asOwner(http.MethodPost, "/keys/"+name+"/backup", "").is(200).body
@@ -152,8 +157,11 @@ func (m *matrix) prepareHSM(row hsmRow) string {
 func (m *matrix) tryHSM(row hsmRow, name string) answer {
 	m.t.Helper()
 	body := row.body
-	if row.state == backedUp {
+	switch row.state {
+	case backedUp:
 		body = m.backups[name]
+	case exportable:
+		body = m.releaseBody()
 	}
 	if row.operation == "RoleAssignmentPut" {
 		body = strings.Replace(body, someID, name, 1) // the same to the same is a conflict
