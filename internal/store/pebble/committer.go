@@ -6,29 +6,8 @@ import (
 	"fmt"
 	"runtime"
 
-	crdb "github.com/cockroachdb/pebble/v2"
-
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
-
-// A group is bounded so that one commit stays short and the batch stays under
-// half a memtable, above which Pebble would set up a memtable for it alone.
-const (
-	maxGroupTurns = 512
-	maxGroupBytes = 768 << 10
-)
-
-// group is a run of updates that share a batch and a commit. Its fields belong
-// to the holder of the turn: the committer, or the update it has been sent to.
-type group struct {
-	batch *crdb.Batch
-	// back returns the turn. It has room for one, so that returning it never
-	// blocks.
-	back chan struct{}
-	// done is closed when everything that the group wrote is durable and
-	// published. After a fatal error it never is.
-	done chan struct{}
-}
 
 // Update implements store.Store. fn runs on the caller's goroutine, so a panic
 // in it is the caller's own; nothing of that update is written. fn must not call
@@ -72,11 +51,11 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 // takeTurn runs fn and adds its writes to the group. It reports whether the
 // outcome is settled already because the group has written nothing so far.
 func (s *Store) takeTurn(ctx context.Context, g *group, fn func(store.Tx) error) (settled bool, err error) {
-	t := &tx{batch: g.batch}
+	t := &tx{store: s, group: g}
 	// Deferred, so that the turn is given back when fn panics or ends its
 	// goroutine, too.
 	defer func() {
-		t.batch = nil
+		t.group = nil
 		settled = g.batch.Empty()
 		g.back <- struct{}{}
 	}()
@@ -104,7 +83,7 @@ func (s *Store) takeTurn(ctx context.Context, g *group, fn func(store.Tx) error)
 func (s *Store) run() {
 	defer close(s.drained)
 	for {
-		g := &group{batch: s.db.NewIndexedBatch(), back: make(chan struct{}, 1), done: make(chan struct{})}
+		g := s.newGroup()
 		select {
 		case s.turns <- g:
 			<-g.back
@@ -164,7 +143,7 @@ func (s *Store) commit(g *group) (ok bool) {
 			s.fail(fmt.Errorf("committing: %w", err))
 			return false
 		}
-		s.publish()
+		s.publish(g)
 	}
 	close(g.done)
 	if err := g.batch.Close(); err != nil {

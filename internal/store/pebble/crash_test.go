@@ -69,9 +69,9 @@ func TestCrashNoticesEarlyViews(t *testing.T) {
 	t.Parallel()
 	c := newCrash(1, 20)
 	c.view = func(ctx context.Context, s *Store, fn func(store.View) error) error {
-		p := newSnapshot(s.db)
+		p := newSnapshot(s.db, 0)
 		defer p.Close()
-		return fn(&view{ctx: ctx, snapshot: p})
+		return fn(&view{ctx: ctx, store: new(Store), snapshot: p})
 	}
 	c.run(t, vfs.NewCrashableMem())
 	wantViolation(t, c, "lost")

@@ -29,7 +29,9 @@ var revisionKey = []byte{engineSpace, 'r', 'e', 'v'}
 var errEmptyKey = errors.New("store: empty key")
 
 // recordKey appends the database key of the record to dst.
-func recordKey(dst, key []byte) []byte { return append(append(dst, recordSpace), key...) }
+func recordKey[K string | []byte](dst []byte, key K) []byte {
+	return append(append(dst, recordSpace), key...)
+}
 
 func checkKey(key []byte) error {
 	switch {

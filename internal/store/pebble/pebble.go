@@ -87,6 +87,8 @@ type Store struct {
 	// revision is the last one given out. It belongs to the holder of the turn.
 	revision uint64
 
+	records recordCache
+
 	stopping chan struct{} // closed when Close begins
 	drained  chan struct{} // closed when the committer has ended
 	failed   chan struct{} // closed once failure is set
@@ -186,7 +188,7 @@ func (s *Store) open(cfg Config, fs vfs.FS) error {
 	if err != nil {
 		return errors.Join(err, s.db.Close())
 	}
-	s.published = newSnapshot(s.db)
+	s.published = newSnapshot(s.db, 0)
 	return nil
 }
 

@@ -1,11 +1,8 @@
 package pebble
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
-
-	crdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
@@ -20,42 +17,51 @@ const (
 
 // op is one write of a transaction, in the transaction's own memory.
 type op struct {
-	kind  opKind
-	key   []byte // of opDeleteRange the first key
-	value []byte // of opDeleteRange the end of the range
+	kind opKind
+	key  string // of opDeleteRange the first key
+	end  string // of opDeleteRange
+	// stored is what opPut stores: room for the revision, and the value.
+	stored []byte
 }
 
+func (o *op) value() []byte { return o.stored[revisionBytes:] }
+
+func (o *op) keys() keyRange { return keyRange{o.key, o.end} }
+
 // tx implements store.Tx. Its writes stay here until its function has returned
-// without an error, so that a discarded update leaves nothing in the batch that
+// without an error, so that a discarded update leaves nothing in the group that
 // it shares with others. There are at most store.MaxUpdateWrites of them, few
 // enough to search.
 type tx struct {
-	// batch is the group's: what earlier updates of the group wrote, over the
-	// database. Nil once the transaction has ended.
-	batch *crdb.Batch
+	store *Store
+	// group holds what its earlier updates wrote, over the published state. Nil
+	// once the transaction has ended.
+	group *group
 	ops   []op
 	bytes int
 	err   error // the first violation of the bounds
 }
 
 // Get implements store.Tx. Nothing has to be noted about what is read: no other
-// update runs before this one's writes are in the batch.
+// update runs before this one's writes are in the group.
 func (t *tx) Get(keys ...[]byte) ([]store.Record, error) {
-	if t.batch == nil {
+	if t.group == nil {
 		return nil, errEnded
 	}
-	records := make([]store.Record, len(keys))
-	var buf []byte
+	records, err := unreadRecords(keys)
+	if err != nil {
+		return nil, err
+	}
 	for i, key := range keys {
-		if err := checkKey(key); err != nil {
-			return nil, err
+		if r, ok := t.group.find(key); ok {
+			records[i] = r
 		}
-		buf = recordKey(buf[:0], key)
-		base, err := getRecord(t.batch, buf)
-		if err != nil {
-			return nil, err
-		}
-		records[i] = t.overlay(key, base)
+	}
+	if err := t.store.read(t.group.base, keys, records); err != nil {
+		return nil, err
+	}
+	for i, key := range keys {
+		records[i] = t.overlay(key, records[i])
 	}
 	return records, nil
 }
@@ -66,14 +72,14 @@ func (t *tx) overlay(key []byte, base store.Record) store.Record {
 		o := &t.ops[i]
 		switch {
 		case o.kind == opDeleteRange:
-			if bytes.Compare(o.key, key) <= 0 && bytes.Compare(key, o.value) < 0 {
+			if o.keys().holds(string(key)) {
 				return store.Record{}
 			}
-		case !bytes.Equal(o.key, key):
+		case o.key != string(key):
 		case o.kind == opDelete:
 			return store.Record{}
 		default:
-			return store.Record{Value: bytes.Clone(o.value), Revision: base.Revision}
+			return store.Record{Value: append([]byte{}, o.value()...), Revision: base.Revision}
 		}
 	}
 	return base
@@ -85,20 +91,22 @@ func (t *tx) Put(key, value []byte) {
 		t.violate(fmt.Errorf("%w: a value of %d bytes", store.ErrTooLarge, len(value)))
 		return
 	}
-	t.write(opPut, key, value)
+	t.write(op{kind: opPut}, key, value)
 }
 
 // Delete implements store.Tx.
-func (t *tx) Delete(key []byte) { t.write(opDelete, key, nil) }
+func (t *tx) Delete(key []byte) { t.write(op{kind: opDelete}, key, nil) }
 
 // DeleteRange implements store.Tx.
-func (t *tx) DeleteRange(r store.Range) { t.write(opDeleteRange, r.Start, r.End) }
+func (t *tx) DeleteRange(r store.Range) { t.write(op{kind: opDeleteRange}, r.Start, r.End) }
 
-func (t *tx) write(kind opKind, key, value []byte) {
-	if t.batch == nil {
+// write adds an operation on a key; value is of opDeleteRange the end of the
+// range.
+func (t *tx) write(o op, key, value []byte) {
+	if t.group == nil {
 		panic(errEnded)
 	}
-	if kind != opDeleteRange {
+	if o.kind != opDeleteRange {
 		if err := checkKey(key); err != nil {
 			t.violate(err)
 			return
@@ -109,7 +117,14 @@ func (t *tx) write(kind opKind, key, value []byte) {
 		t.violate(fmt.Errorf("%w: more than %d writes or %d bytes", store.ErrTooLarge, store.MaxUpdateWrites, store.MaxUpdateBytes))
 		return
 	}
-	t.ops = append(t.ops, op{kind: kind, key: bytes.Clone(key), value: bytes.Clone(value)})
+	o.key = string(key)
+	switch o.kind {
+	case opPut:
+		o.stored = append(make([]byte, revisionBytes, revisionBytes+len(value)), value...)
+	case opDeleteRange:
+		o.end = string(value)
+	}
+	t.ops = append(t.ops, o)
 }
 
 func (t *tx) violate(err error) {
@@ -118,26 +133,16 @@ func (t *tx) violate(err error) {
 	}
 }
 
-// apply writes the transaction to the batch; revision is the last one given out
+// apply writes the transaction to its group; revision is the last one given out
 // and is advanced.
 func (t *tx) apply(revision *uint64) error {
-	var key, value []byte
-	for _, o := range t.ops {
-		key = recordKey(key[:0], o.key)
-		var err error
-		switch o.kind {
-		case opPut:
+	for i := range t.ops {
+		o := &t.ops[i]
+		if o.kind == opPut {
 			*revision++
-			value = append(binary.BigEndian.AppendUint64(value[:0], *revision), o.value...)
-			err = t.batch.Set(key, value, nil)
-		case opDelete:
-			err = t.batch.Delete(key, nil)
-		case opDeleteRange:
-			if bytes.Compare(o.key, o.value) < 0 {
-				err = t.batch.DeleteRange(key, recordKey(nil, o.value), nil)
-			}
+			binary.BigEndian.PutUint64(o.stored, *revision)
 		}
-		if err != nil {
+		if err := t.group.apply(o); err != nil {
 			return fmt.Errorf("adding to the batch: %w", err)
 		}
 	}

@@ -16,12 +16,13 @@ import (
 // is gone; the store itself is a user of the published one.
 type snapshot struct {
 	*crdb.Snapshot
-	refs int           // guarded by Store.mu
-	gone chan struct{} // closed when the last user is gone
+	state uint64        // its number
+	refs  int           // guarded by Store.mu
+	gone  chan struct{} // closed when the last user is gone
 }
 
-func newSnapshot(db *crdb.DB) *snapshot {
-	return &snapshot{Snapshot: db.NewSnapshot(), refs: 1, gone: make(chan struct{})}
+func newSnapshot(db *crdb.DB, state uint64) *snapshot {
+	return &snapshot{Snapshot: db.NewSnapshot(), state: state, refs: 1, gone: make(chan struct{})}
 }
 
 // View implements store.Store.
@@ -33,7 +34,7 @@ func (s *Store) View(ctx context.Context, fn func(store.View) error) error {
 	if err != nil {
 		return err
 	}
-	v := &view{ctx: ctx, snapshot: p}
+	v := &view{ctx: ctx, store: s, snapshot: p}
 	defer func() {
 		v.snapshot = nil
 		s.release(p)
@@ -76,9 +77,10 @@ func (s *Store) release(p *snapshot) {
 	close(p.gone)
 }
 
-// publish makes what is committed visible to views.
-func (s *Store) publish() {
-	next := newSnapshot(s.db)
+// publish makes what the group has committed visible to views.
+func (s *Store) publish(g *group) {
+	next := newSnapshot(s.db, g.base.state+1)
+	s.records.advance(next.state, g)
 	s.mu.Lock()
 	previous := s.published
 	s.published = next
@@ -109,6 +111,7 @@ var errEnded = errors.New("store: view or transaction used after its function re
 // view implements store.View.
 type view struct {
 	ctx      context.Context
+	store    *Store
 	snapshot *snapshot // nil once the view has ended
 }
 
@@ -124,17 +127,12 @@ func (v *view) Get(keys ...[]byte) ([]store.Record, error) {
 	if err := v.check(); err != nil {
 		return nil, err
 	}
-	records := make([]store.Record, len(keys))
-	var buf []byte
-	for i, key := range keys {
-		if err := checkKey(key); err != nil {
-			return nil, err
-		}
-		buf = recordKey(buf[:0], key)
-		var err error
-		if records[i], err = getRecord(v.snapshot, buf); err != nil {
-			return nil, err
-		}
+	records, err := unreadRecords(keys)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.store.read(v.snapshot, keys, records); err != nil {
+		return nil, err
 	}
 	return records, nil
 }
