@@ -12,7 +12,6 @@
 package audit
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
@@ -44,24 +43,4 @@ type Record struct {
 	Code string `json:"code,omitempty"`
 	// Reason is the refusal's message.
 	Reason string `json:"reason,omitempty"`
-}
-
-// MarshalJSON returns the line of the record. The caller is spelled out here
-// because the log is read by other programs for years, while access.Caller is
-// shaped for decisions and may change.
-func (r Record) MarshalJSON() ([]byte, error) {
-	type fields Record // without this method
-	return json.Marshal(struct {
-		fields
-		Caller caller `json:"caller"`
-	}{fields(r), caller(r.Caller)})
-}
-
-// caller is access.Caller with the names of its members in the log.
-type caller struct {
-	TenantID string   `json:"tenantId,omitempty"`
-	ObjectID string   `json:"objectId,omitempty"`
-	AppID    string   `json:"appId,omitempty"`
-	Issuer   string   `json:"issuer,omitempty"`
-	Groups   []string `json:"groups,omitempty"`
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,7 +20,7 @@ import (
 // Sink is where records end up.
 type Sink interface {
 	// Write appends one record, a JSON object without a line end. It returns
-	// once the record has left the process.
+	// once the record has left the process, and does not keep it.
 	Write(record []byte) error
 	// Sync makes everything written so far survive a power cut. It is also how
 	// the log finds out whether a sink that failed works again.
@@ -88,11 +87,10 @@ func unavailable() error {
 // not be sent: the error is a *fault.Error of kind Unavailable.
 func (l *Log) Write(_ context.Context, r Record) error {
 	l.stamp(&r)
-	line, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("encoding an audit record: %w", err)
-	}
-	if err := l.cfg.Sink.Write(line); err != nil {
+	room := lines.Get().(*line)
+	defer room.free()
+	room.text = r.appendJSON(room.text[:0])
+	if err := l.cfg.Sink.Write(room.text); err != nil {
 		l.fail(err)
 		return unavailable()
 	}
@@ -109,12 +107,11 @@ type Entry struct {
 // before the update, because the update's function may run several times.
 func (l *Log) Prepare(r Record) (Entry, error) {
 	l.stamp(&r)
-	plain, err := json.Marshal(r)
-	if err != nil {
-		return Entry{}, fmt.Errorf("encoding an audit record: %w", err)
-	}
+	room := lines.Get().(*line)
+	defer room.free()
+	room.text = r.appendJSON(room.text[:0])
 	key := tuple.Append(waiting[:len(waiting):len(waiting)], r.ID)
-	sealed, err := l.cfg.Sealer.Seal(key, plain)
+	sealed, err := l.cfg.Sealer.Seal(key, room.text)
 	if err != nil {
 		return Entry{}, fmt.Errorf("sealing an audit record: %w", err)
 	}

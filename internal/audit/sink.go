@@ -17,6 +17,7 @@ type File struct {
 	mu   sync.Mutex // guards all below, and keeps lines whole
 	f    *os.File
 	torn bool // the last write may have left half a line
+	line []byte
 }
 
 // OpenFile opens the file, or creates it so that its owner alone can read it. Who
@@ -69,14 +70,14 @@ func endsTorn(f *os.File) (bool, error) {
 
 // Write appends one line.
 func (s *File) Write(record []byte) error {
-	line := make([]byte, 0, len(record)+2)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.line = s.line[:0]
 	if s.torn {
-		line = append(line, '\n')
+		s.line = append(s.line, '\n')
 	}
-	line = append(append(line, record...), '\n')
-	if _, err := s.f.Write(line); err != nil {
+	s.line = append(append(s.line, record...), '\n')
+	if _, err := s.f.Write(s.line); err != nil {
 		s.torn = true
 		return fmt.Errorf("writing the audit log: %w", err)
 	}
