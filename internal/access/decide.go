@@ -26,12 +26,12 @@ func Data(c Caller, v Vault, roles *Assignments, act Action, object string) erro
 		}
 		return deniedByPolicy(c, v, act)
 	}
+	if strings.EqualFold(c.TenantID, v.TenantID) && roles.dataAllowed(c, v.ResourceID, object, dataActionPrefix+act.DataAction) {
+		return nil
+	}
 	scope := v.ResourceID
 	if object != "" {
 		scope += "/" + object
-	}
-	if strings.EqualFold(c.TenantID, v.TenantID) && roles.dataAllowed(c, scope, dataActionPrefix+act.DataAction) {
-		return nil
 	}
 	return deniedByRole(c, v, act, scope)
 }

@@ -1,6 +1,9 @@
 package access
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Role is a role definition: what its assignments allow. Entries are action
 // names in which * stands for any run of characters, slashes too.
@@ -29,15 +32,17 @@ func matchesAny(patterns []string, action string) bool {
 // earlier one as little as it can: patterns are short and come from role
 // definitions, never from a request.
 func match(pattern, s string) bool {
-	pattern, s = strings.ToLower(pattern), strings.ToLower(s)
 	first, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == s
-	}
-	if !strings.HasPrefix(s, first) {
+	s, found := cutFolded(s, first)
+	switch {
+	case !found:
 		return false
+	case !star:
+		return s == ""
+	case rest == "":
+		return true
 	}
-	s = s[len(first):]
+	s, rest = strings.ToLower(s), strings.ToLower(rest)
 	for {
 		part, more, star := strings.Cut(rest, "*")
 		if !star {
@@ -49,6 +54,31 @@ func match(pattern, s string) bool {
 		}
 		s, rest = s[i+len(part):], more
 	}
+}
+
+// cutFolded is strings.CutPrefix of both in lower case. The prefix is ASCII, or
+// folded already; rest may be in any case.
+func cutFolded(s, prefix string) (rest string, found bool) {
+	for i := range len(prefix) {
+		if i == len(s) {
+			return s, false
+		}
+		if s[i] >= utf8.RuneSelf {
+			// Some letters of other alphabets fold to ASCII.
+			return strings.CutPrefix(strings.ToLower(s), strings.ToLower(prefix))
+		}
+		if lower(s[i]) != lower(prefix[i]) {
+			return s, false
+		}
+	}
+	return s[len(prefix):], true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }
 
 // Assignments is an immutable index of role assignments. The nil pointer is
@@ -76,7 +106,17 @@ func NewAssignments(assignments []Assignment) *Assignments {
 	return a
 }
 
-func (a *Assignments) dataAllowed(c Caller, scope, action string) bool {
+// dataAllowed decides about an object, a path below the scope of its vault, or
+// about the vault if that is empty.
+func (a *Assignments) dataAllowed(c Caller, vault, object, action string) bool {
+	// Most roles are held at the vault or above, and then no path is put together.
+	if a.dataAllowedAt(c, vault, action) {
+		return true
+	}
+	return object != "" && a.dataAllowedAt(c, vault+"/"+object, action)
+}
+
+func (a *Assignments) dataAllowedAt(c Caller, scope, action string) bool {
 	return a.any(c, scope, func(r *Role) bool { return allows(r.DataActions, r.NotDataActions, action) })
 }
 
@@ -90,7 +130,7 @@ func (a *Assignments) any(c Caller, scope string, ok func(*Role) bool) bool {
 	if a == nil {
 		return false
 	}
-	scope = foldScope(scope)
+	scope = strings.TrimRight(scope, "/")
 	holds := func(principal string) bool {
 		for _, g := range a.byPrincipal[strings.ToLower(principal)] {
 			if within(scope, g.scope) && ok(g.role) {
@@ -139,8 +179,10 @@ func foldScope(scope string) string { return strings.TrimRight(strings.ToLower(s
 // the end make no difference.
 func Within(scope, outer string) bool { return within(foldScope(scope), foldScope(outer)) }
 
+// within reports whether scope is outer, which is folded, or lies below it.
+// Neither has a trailing slash.
 func within(scope, outer string) bool {
-	rest, found := strings.CutPrefix(scope, outer)
+	rest, found := cutFolded(scope, outer)
 	return found && (rest == "" || rest[0] == '/')
 }
 

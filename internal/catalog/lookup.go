@@ -37,7 +37,7 @@ type Catalog struct {
 	keyring *seal.Keyring
 	space   nameSpace
 	names   *cache.Map[string, nameHint] // by folded name
-	vaults  *cache.Map[string, openVault]
+	vaults  *cache.Map[string, *openVault]
 	roles   *atomic.Pointer[roleIndex]
 }
 
@@ -58,11 +58,14 @@ var (
 type nameHint struct {
 	revision store.Revision
 	id       string
+	nameKey  []byte // of the name record
+	vaultKey []byte // VaultKey of the id
 }
 
 type openVault struct {
 	revision store.Revision
 	vault    *Vault
+	access   access.Vault
 	sealer   *seal.Sealer
 }
 
@@ -73,7 +76,9 @@ type roleIndex struct {
 
 // Scope is what an operation on a vault's contents must know of the vault.
 type Scope struct {
-	Vault  *Vault
+	Vault *Vault
+	// Access is Vault.Access(). It is shared, as Vault is.
+	Access *access.Vault
 	Sealer *seal.Sealer
 	// Roles are the role assignments, if the vault is decided by them.
 	Roles *access.Assignments
@@ -95,7 +100,7 @@ func New(cfg Config) *Catalog {
 		keyring: cfg.Keyring,
 		space:   vaultNames,
 		names:   cache.New[string, nameHint](cachedVaults),
-		vaults:  cache.New[string, openVault](cachedVaults),
+		vaults:  cache.New[string, *openVault](cachedVaults),
 		roles:   new(atomic.Pointer[roleIndex]),
 	}
 }
@@ -198,9 +203,13 @@ func (r resolved) RBAC() bool { return r.Vault.RBAC != nil && *r.Vault.RBAC }
 func (c *Catalog) resolve(g Getter, name string, keys func(string) [][]byte) (resolved, []store.Record, error) {
 	folded := strings.ToLower(name)
 	hint, hinted := c.names.Get(folded)
-	request := [][]byte{c.space.key(folded), AuthzKey}
+	request := make([][]byte, 2, 8)
+	request[1] = AuthzKey
 	if hinted {
-		request = appendContents(request, hint.id, keys)
+		request[0] = hint.nameKey
+		request = appendContents(request, hint, keys)
+	} else {
+		request[0] = c.space.key(folded)
 	}
 	recs, err := g.Get(request...)
 	if err != nil {
@@ -219,7 +228,7 @@ func (c *Catalog) resolve(g Getter, name string, keys func(string) [][]byte) (re
 	}
 	contents := recs[2:]
 	if !hinted || current.id != hint.id {
-		if contents, err = g.Get(appendContents(nil, current.id, keys)...); err != nil {
+		if contents, err = g.Get(appendContents(nil, current, keys)...); err != nil {
 			return resolved{}, nil, fmt.Errorf("reading vault %q: %w", name, err)
 		}
 	}
@@ -230,13 +239,13 @@ func (c *Catalog) resolve(g Getter, name string, keys func(string) [][]byte) (re
 	if opened.vault.Deleted != nil {
 		return resolved{}, nil, c.space.unknown(name)
 	}
-	return resolved{Scope{Vault: opened.vault, Sealer: opened.sealer}, epoch}, contents[1:], nil
+	return resolved{Scope{Vault: opened.vault, Access: &opened.access, Sealer: opened.sealer}, epoch}, contents[1:], nil
 }
 
-func appendContents(request [][]byte, id string, keys func(string) [][]byte) [][]byte {
-	request = append(request, VaultKey(id))
+func appendContents(request [][]byte, hint nameHint, keys func(string) [][]byte) [][]byte {
+	request = append(request, hint.vaultKey)
 	if keys != nil {
-		request = append(request, keys(id)...)
+		request = append(request, keys(hint.id)...)
 	}
 	return request
 }
@@ -258,24 +267,24 @@ func (c *Catalog) openName(folded string, rec store.Record) (nameHint, error) {
 	if err != nil {
 		return nameHint{}, err
 	}
-	hint := nameHint{rec.Revision, id}
+	hint := nameHint{rec.Revision, id, c.space.key(folded), VaultKey(id)}
 	c.names.Put(folded, hint)
 	return hint, nil
 }
 
-func (c *Catalog) openVault(id string, rec store.Record) (openVault, error) {
+func (c *Catalog) openVault(id string, rec store.Record) (*openVault, error) {
 	if cached, ok := c.vaults.Get(id); ok && cached.revision == rec.Revision {
 		return cached, nil
 	}
 	vault, err := c.DecodeVault(id, rec)
 	if err != nil {
-		return openVault{}, err
+		return nil, err
 	}
 	sealer, err := c.keyring.Vault(id, vault.WrappedKey)
 	if err != nil {
-		return openVault{}, fmt.Errorf("unwrapping the key of vault %s: %w", id, err)
+		return nil, fmt.Errorf("unwrapping the key of vault %s: %w", id, err)
 	}
-	opened := openVault{rec.Revision, vault, sealer}
+	opened := &openVault{rec.Revision, vault, vault.Access(), sealer}
 	c.vaults.Put(id, opened)
 	return opened, nil
 }

@@ -75,11 +75,10 @@ func (op *operation) reads(keys func(vaultID string) [][]byte) *operation {
 
 // authorise decides in the transaction whose scope it is given.
 func (op *operation) authorise(sc catalog.Scope) error {
-	v := sc.Vault.Access()
-	if err := access.FromAddress(op.call.Caller, v, op.call.Origin.Address); err != nil {
+	if err := access.FromAddress(op.call.Caller, *sc.Access, op.call.Origin.Address); err != nil {
 		return err
 	}
-	if err := op.permit(v, sc.Roles); err != nil {
+	if err := op.permit(*sc.Access, sc.Roles); err != nil {
 		return err
 	}
 	if op.invalid != nil || op.admit == nil {
@@ -181,7 +180,7 @@ func (s *Service) look(ctx context.Context, op *operation, fn func(store.View, c
 		return asked
 	}
 	return s.cfg.Catalog.View(ctx, op.call.Vault, keys, func(v store.View, sc catalog.Scope, recs []store.Record) error {
-		op.resource = sc.Vault.ResourceID()
+		op.resource = sc.Access.ResourceID
 		if err := op.authorise(sc); err != nil {
 			return err
 		}
@@ -322,7 +321,7 @@ func commit[T any](ctx context.Context, s *Service, op *operation, ahead *draft[
 		return asked
 	}
 	err = s.cfg.Catalog.Update(ctx, op.call.Vault, keys, func(tx store.Tx, sc catalog.Scope, recs []store.Record) error {
-		op.resource = sc.Vault.ResourceID()
+		op.resource = sc.Access.ResourceID
 		err := op.authorise(sc)
 		if err != nil {
 			return err
