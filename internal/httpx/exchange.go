@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
@@ -43,7 +44,7 @@ type Exchange struct {
 	// Status is that of the answer, once Reply has sent it; zero before.
 	Status int
 
-	query url.Values // parsed by QueryValue
+	address string // of the peer, once ClientAddress was asked for it
 }
 
 type siteKey struct{}
@@ -89,19 +90,25 @@ func NewRequestID() string {
 	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	text := make([]byte, 0, 36)
-	for i, part := range [][]byte{b[0:4], b[4:6], b[6:8], b[8:10], b[10:16]} {
-		if i > 0 {
-			text = append(text, '-')
-		}
-		text = hex.AppendEncode(text, part)
+	var text [36]byte
+	for i, at := range [...]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		hex.Encode(text[at:], b[i:i+1])
 	}
-	return string(text)
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return string(text[:])
 }
 
 // ClientAddress returns the address of the peer. Forwarding headers are
 // ignored: anyone can write them.
 func ClientAddress(r *http.Request) string {
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		var room [64]byte
+		text := peer.Addr().Unmap().AppendTo(room[:0])
+		if same, found := strings.CutPrefix(r.RemoteAddr, string(text)); found {
+			return r.RemoteAddr[:len(r.RemoteAddr)-len(same)]
+		}
+		return string(text)
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return ""
@@ -112,21 +119,59 @@ func ClientAddress(r *http.Request) string {
 	return host
 }
 
+// ClientAddress is the function of that name, asked once an exchange.
+func (x *Exchange) ClientAddress() string {
+	if x.address == "" {
+		x.address = ClientAddress(x.Request)
+	}
+	return x.address
+}
+
 // Query returns the first value of a query parameter whose name matches
 // without case, and whether it was given at all. Of several spellings the exact
 // one counts, else the first in byte order.
 func Query(r *http.Request, name string) (string, bool) {
-	return lookup(r.URL.Query(), name)
-}
-
-// QueryValue is Query that parses the query string once an exchange.
-func (x *Exchange) QueryValue(name string) (string, bool) {
-	if x.query == nil {
-		x.query = x.URL.Query()
+	// The library refuses a query of very many parameters: let it.
+	if strings.Count(r.URL.RawQuery, "&") >= manyParameters {
+		return lookup(r.URL.Query(), name)
 	}
-	return lookup(x.query, name)
+	var best struct {
+		name, value string
+		found       bool
+	}
+	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		key, value, ok := parameter(pair, name)
+		switch {
+		case !ok || best.found && best.name == key:
+		case key == name || !best.found || best.name != name && key < best.name:
+			best.name, best.value, best.found = key, value, true
+		}
+	}
+	return best.value, best.found
 }
 
+// QueryValue is Query of the exchange's request.
+func (x *Exchange) QueryValue(name string) (string, bool) { return Query(x.Request, name) }
+
+// manyParameters is more than any operation has.
+const manyParameters = 64
+
+// parameter decodes a parameter as url.ParseQuery does, if its name is the one
+// wanted.
+func parameter(pair, name string) (key, value string, ok bool) {
+	if pair == "" || strings.Contains(pair, ";") {
+		return "", "", false
+	}
+	key, value, _ = strings.Cut(pair, "=")
+	key, err := url.QueryUnescape(key)
+	if err != nil || !strings.EqualFold(key, name) {
+		return "", "", false
+	}
+	value, err = url.QueryUnescape(value)
+	return key, value, err == nil
+}
+
+// lookup is Query in a query that is parsed.
 func lookup(values url.Values, name string) (string, bool) {
 	if v, ok := values[name]; ok {
 		return v[0], true
@@ -281,21 +326,66 @@ func hex4(b []byte) (n uint16, ok bool) {
 	return n, true
 }
 
+// Appender is an answer that writes itself: what encoding/json would make of it,
+// without escaping HTML.
+type Appender interface {
+	AppendJSON(dst []byte) []byte
+}
+
+// contentType is shared by the headers of all answers.
+var contentType = []string{"application/json; charset=utf-8"}
+
 // WriteJSON answers with a status and a JSON body. HTML characters are not
 // escaped: the body is no page, and clients compare texts.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	b := bodies.Get().(*body)
+	defer b.free()
+	if err := b.encode(v); err != nil {
 		return fmt.Errorf("encoding the answer: %w", err)
 	}
-	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	h := w.Header()
+	h["Content-Type"] = contentType
+	h["Content-Length"] = []string{strconv.Itoa(len(b.text))}
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a peer that has gone is no failure of the operation
+	_, _ = w.Write(b.text) // a peer that has gone is no failure of the operation
 	return nil
+}
+
+// body is room for the body of an answer.
+type body struct{ text []byte }
+
+// maxKeptBody bounds what waits for the next answer: most are shorter.
+const maxKeptBody = 16 << 10
+
+var bodies = sync.Pool{New: func() any { return &body{make([]byte, 0, 2<<10)} }}
+
+func (b *body) encode(v any) error {
+	if a, ok := v.(Appender); ok {
+		b.text = a.AppendJSON(b.text)
+		return nil
+	}
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	b.text = bytes.TrimSuffix(b.text, []byte("\n"))
+	return nil
+}
+
+// Write implements io.Writer.
+func (b *body) Write(p []byte) (int, error) {
+	b.text = append(b.text, p...)
+	return len(p), nil
+}
+
+// free clears what may be a secret.
+func (b *body) free() {
+	clear(b.text)
+	if cap(b.text) <= maxKeptBody {
+		b.text = b.text[:0]
+		bodies.Put(b)
+	}
 }
 
 // Reply answers with a status and a JSON body, or without one when v is nil.

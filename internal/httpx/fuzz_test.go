@@ -3,6 +3,9 @@ package httpx
 import (
 	"bytes"
 	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -203,6 +206,41 @@ func FuzzLookup(f *testing.F) {
 		again, ok := hosts.Lookup(strings.TrimPrefix(here, "https://"))
 		if !ok || !reflect.DeepEqual(again, s) {
 			t.Fatalf("%q is %+v, and %q is %+v", hostport, s, here, again)
+		}
+	})
+}
+
+// FuzzQuery compares with parsing the whole query.
+func FuzzQuery(f *testing.F) {
+	for _, q := range []string{
+		"", "a=1", "A=1&a=2", "a=%zz&a=2", "a;b=1&a=2", "%61=1&a=2", "a", "&&a=&b", "A=1&a%zz=3&a=4&A=5", "\u212a=1&K=2&k=3", "a=a+b%20c",
+		strings.Repeat("b=1&", 100) + "a=1", strings.Repeat("b=1&", 20_000) + "a=1",
+	} {
+		f.Add(q, "a")
+		f.Add(q, "K")
+	}
+	f.Fuzz(func(t *testing.T, query, name string) {
+		r := &http.Request{URL: &url.URL{RawQuery: query}}
+		want, given := lookup(r.URL.Query(), name)
+		if got, found := Query(r, name); got != want || found != given {
+			t.Errorf("%q in %q: %q, %v; want %q, %v", name, query, got, found, want, given)
+		}
+	})
+}
+
+// FuzzSplitHost compares with the plain way to find out what a host is.
+func FuzzSplitHost(f *testing.F) {
+	for _, h := range []string{"", "a", "a:1", "a:0443", "a:08443", "[::1]", "[::1]:5", "::1", "127.0.0.1", "127.0.0.1:00", "a:b:c", "1.2.3", "[", "x.9"} {
+		f.Add(h)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		host, port, err := net.SplitHostPort(s)
+		if h, p, found := cutPort(s); found != (err == nil) || found && (h != host || p != port) {
+			t.Errorf("%q: %q, %q, %v; want %q, %q, %v", s, h, p, found, host, port, err)
+		}
+		want, err := netip.ParseAddr(s)
+		if got, ok := address(s); ok != (err == nil) || ok && got != want {
+			t.Errorf("%q: %v, %v; want %v, %v", s, got, ok, want, err)
 		}
 	})
 }

@@ -265,20 +265,40 @@ func (s Site) portSuffix() string {
 	return ":" + s.port
 }
 
+// cutPort is net.SplitHostPort.
+func cutPort(hostport string) (host, port string, found bool) {
+	if !strings.Contains(hostport, ":") {
+		return "", "", false
+	}
+	host, port, err := net.SplitHostPort(hostport)
+	return host, port, err == nil
+}
+
+// address returns the address that a host is the text of, if it is.
+func address(host string) (_ netip.Addr, ok bool) {
+	last := host[max(0, len(host)-1):]
+	if !strings.Contains(host, ":") && (last < "0" || last > "9") {
+		return netip.Addr{}, false // as most hosts, which are names
+	}
+	addr, err := netip.ParseAddr(host)
+	return addr, err == nil
+}
+
 // splitHost separates a Host header into lower-case host and port. Port 443
 // is dropped: it is the default of every URL that is rendered. Brackets stand
 // around an IPv6 address and around nothing else (RFC 3986, section 3.2.2).
 func splitHost(hostport string) (host, port string, ok bool) {
 	host = hostport
 	bracketed := strings.HasPrefix(hostport, "[")
-	if h, p, err := net.SplitHostPort(hostport); err == nil {
+	// The common form, a name without a port, is no error that is worth its text.
+	if h, p, found := cutPort(hostport); found {
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n == 0 {
 			return "", "", false
 		}
 		host = h
 		if n != 443 {
-			port = strconv.FormatUint(n, 10)
+			port = strings.TrimLeft(p, "0")
 		}
 	} else if bracketed {
 		var closed bool
@@ -287,7 +307,7 @@ func splitHost(hostport string) (host, port string, ok bool) {
 		}
 	}
 	host = strings.ToLower(host)
-	if addr, err := netip.ParseAddr(host); err == nil {
+	if addr, ok := address(host); ok {
 		// A zone is free text and would be rendered into URLs.
 		return host, port, addr.Zone() == "" && addr.Is6() == bracketed
 	}
@@ -297,7 +317,10 @@ func splitHost(hostport string) (host, port string, ok bool) {
 
 // labelBelow returns the single label that stands before suffix in host.
 func labelBelow(host, suffix string) (string, bool) {
-	label, found := strings.CutSuffix(host, "."+suffix)
+	label, found := strings.CutSuffix(host, suffix)
+	if found {
+		label, found = strings.CutSuffix(label, ".")
+	}
 	if !found || label == "" || strings.Contains(label, ".") {
 		return "", false
 	}
@@ -305,8 +328,8 @@ func labelBelow(host, suffix string) (string, bool) {
 }
 
 func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	addr, ok := address(host)
+	return ok && addr.IsLoopback()
 }
 
 func bracket(host string) string {

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -201,6 +202,31 @@ func TestWriteJSON(t *testing.T) {
 	}
 	if rec.Body.Len() != 0 || len(rec.Header()) != 0 {
 		t.Errorf("written in spite of the error: %v %q", rec.Header(), rec.Body)
+	}
+}
+
+type ready string
+
+func (r ready) AppendJSON(dst []byte) []byte { return append(dst, r...) }
+
+// What an answer holds must not be found in the next one, nor in the room that it
+// was put together in.
+func TestWriteJSONKeepsNothing(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []any{ready(`{"value":"s3cret"}`), map[string]string{"value": "s3cret"}} {
+		rec := httptest.NewRecorder()
+		if err := WriteJSON(rec, http.StatusOK, answer); err != nil || rec.Body.String() != `{"value":"s3cret"}` || rec.Header().Get("Content-Length") != "18" {
+			t.Errorf("%v, %v, %q", err, rec.Header(), rec.Body)
+		}
+		b := &body{make([]byte, 0, 64)}
+		room := b.text[:cap(b.text)]
+		if err := b.encode(answer); err != nil || !bytes.Contains(room, []byte("s3cret")) {
+			t.Fatalf("%v, %q", err, room)
+		}
+		b.free()
+		if bytes.Contains(room, []byte("s3cret")) {
+			t.Errorf("left behind: %q", room)
+		}
 	}
 }
 
