@@ -20,7 +20,7 @@ func call(x *httpx.Exchange) vault.Call {
 		Origin: audit.Origin{
 			RequestID:       x.RequestID,
 			ClientRequestID: clientRequestID(x.Request),
-			Address:         httpx.ClientAddress(x.Request),
+			Address:         x.ClientAddress(),
 			UserAgent:       agent,
 			APIVersion:      x.APIVersion,
 		},

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 )
@@ -15,35 +16,45 @@ const serviceVersion = "1.9.1054.1"
 // form already, so they are assigned and not normalised again.
 func writeCommonHeaders(x *httpx.Exchange) {
 	h := x.ResponseWriter.Header()
-	h["Cache-Control"] = []string{"no-cache"}
-	h["Pragma"] = []string{"no-cache"}
-	h["Expires"] = []string{"-1"}
-	h["Strict-Transport-Security"] = []string{"max-age=31536000;includeSubDomains"}
-	h["X-Content-Type-Options"] = []string{"nosniff"}
-	h["X-Ms-Keyvault-Service-Version"] = []string{serviceVersion}
-	h["X-Ms-Request-Id"] = []string{x.RequestID}
+	h["Cache-Control"] = noCache
+	h["Pragma"] = noCache
+	h["Expires"] = expired
+	h["Strict-Transport-Security"] = strictTransport
+	h["X-Content-Type-Options"] = noSniff
+	h["X-Ms-Keyvault-Service-Version"] = serviceVersions
 	if x.Site.HSM != "" {
 		// A managed HSM is a server of another make.
 		h["X-Frame-Options"] = []string{"SAMEORIGIN"}
 		h["Content-Security-Policy"] = []string{"default-src 'self'"}
 	}
-	h["X-Ms-Keyvault-Network-Info"] = []string{networkInfo(x.Request)}
-	if id := clientRequestID(x.Request); id != "" {
-		h["X-Ms-Client-Request-Id"] = []string{id}
+	own := []string{x.RequestID, networkInfo(x.ClientAddress()), clientRequestID(x.Request)}
+	h["X-Ms-Request-Id"] = own[0:1:1]
+	h["X-Ms-Keyvault-Network-Info"] = own[1:2:2]
+	if own[2] != "" {
+		h["X-Ms-Client-Request-Id"] = own[2:3:3]
 	}
 }
+
+// The values of the headers that are the same in every answer. They are shared.
+var (
+	noCache         = []string{"no-cache"}
+	expired         = []string{"-1"}
+	strictTransport = []string{"max-age=31536000;includeSubDomains"}
+	noSniff         = []string{"nosniff"}
+	serviceVersions = []string{serviceVersion}
+)
 
 // clientRequestID returns the caller's own id of the request.
 func clientRequestID(r *http.Request) string { return httpx.CallersID(r, "X-Ms-Client-Request-Id") }
 
 // networkInfo tells the caller by which address the service sees it.
-func networkInfo(r *http.Request) string {
-	address := httpx.ClientAddress(r)
-	connection, family := "Ipv4", "InterNetwork"
-	if addr, err := netip.ParseAddr(address); err == nil && addr.Is6() {
-		connection, family = "Ipv6", "InterNetworkV6"
+func networkInfo(address string) string {
+	if strings.Contains(address, ":") {
+		if addr, err := netip.ParseAddr(address); err == nil && addr.Is6() {
+			return "conn_type=Ipv6;addr=" + address + ";act_addr_fam=InterNetworkV6;"
+		}
 	}
-	return "conn_type=" + connection + ";addr=" + address + ";act_addr_fam=" + family + ";"
+	return "conn_type=Ipv4;addr=" + address + ";act_addr_fam=InterNetwork;"
 }
 
 // checkContentType refuses a body that says it is not JSON in UTF-8. One that

@@ -16,6 +16,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
+	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/vault"
 )
 
@@ -89,7 +90,7 @@ func TestNetworkInfo(t *testing.T) {
 		"[::ffff:192.0.2.1]:1234": "conn_type=Ipv4;addr=192.0.2.1;act_addr_fam=InterNetwork;",
 		"":                        "conn_type=Ipv4;addr=;act_addr_fam=InterNetwork;",
 	} {
-		if got := networkInfo(&http.Request{RemoteAddr: remote}); got != want {
+		if got := networkInfo(httpx.ClientAddress(&http.Request{RemoteAddr: remote})); got != want {
 			t.Errorf("%q: %s, want %s", remote, got, want)
 		}
 	}

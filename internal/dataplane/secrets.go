@@ -31,7 +31,7 @@ func (p *plane) setSecret(x *httpx.Exchange) error {
 	}
 	answer := secretBundle(x, s)
 	answer.Value = body.Value
-	return x.Reply(http.StatusOK, answer)
+	return x.Reply(http.StatusOK, (*secretAnswer)(&answer))
 }
 
 func (p *plane) getSecret(x *httpx.Exchange) error {
@@ -45,7 +45,7 @@ func (p *plane) getSecret(x *httpx.Exchange) error {
 	answer := secretBundle(x, s)
 	value := string(s.Value.Reveal())
 	answer.Value = &value
-	return x.Reply(http.StatusOK, answer)
+	return x.Reply(http.StatusOK, (*secretAnswer)(&answer))
 }
 
 // checkOutContentType refuses to convert. The parameter is about the secret of
