@@ -5,6 +5,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
+	"github.com/openkeyvault/openkeyvault/internal/secret"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
 
@@ -40,7 +41,7 @@ func (s *Service) GetSecret(ctx context.Context, call Call, name, version string
 		if v.Disabled {
 			return secretKind.disabled("get")
 		}
-		value, err := value(sc, r, secretKind, name, v.Version)
+		value, err := s.secretValue(sc, r, name, v.Version)
 		if err != nil {
 			return err
 		}
@@ -54,6 +55,23 @@ func (s *Service) GetSecret(ctx context.Context, call Call, name, version string
 		return nil, err
 	}
 	return got, nil
+}
+
+// secretValue opens the body of a version of a secret, which is kept for the next
+// reader.
+func (s *Service) secretValue(sc catalog.Scope, r *seen, name, version string) (secret.Bytes, error) {
+	key, rec, err := bodyOf(sc, r, secretKind, name, version)
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	if value, ok := s.values.get(key, rec.Revision); ok {
+		return secret.New(value), nil
+	}
+	value, err := open(sc, key, rec, decodeBody)
+	if err == nil {
+		s.values.put(key, rec.Revision, value)
+	}
+	return secret.New(value), err
 }
 
 // UpdateSecret changes the metadata of a version; version "" is the current one.

@@ -40,6 +40,7 @@ type Service struct {
 	heads   *cache.Map[string, cachedHead] // by record key
 	retries *retries                       // of lifetime actions
 	keys    *cache.Map[string, cachedKey]  // by record key
+	values  valueCache                     // by record key
 }
 
 // New returns a service of what the store holds.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
-	"github.com/openkeyvault/openkeyvault/internal/secret"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
 
@@ -61,16 +60,6 @@ func bodyOf(sc catalog.Scope, r *seen, k *kind, name, version string) ([]byte, s
 		err = errors.New("vault: a version has no body")
 	}
 	return key, rec, err
-}
-
-// value opens the body of a version.
-func value(sc catalog.Scope, r *seen, k *kind, name, version string) (secret.Bytes, error) {
-	key, rec, err := bodyOf(sc, r, k, name, version)
-	if err != nil {
-		return secret.Bytes{}, err
-	}
-	value, err := open(sc, key, rec, decodeBody)
-	return secret.New(value), err
 }
 
 // head returns the head of the name in the area, or nil.
