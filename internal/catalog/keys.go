@@ -24,7 +24,10 @@ func HSMNameKey(name string) []byte { return tuple.Key("mhsmname", strings.ToLow
 
 // VaultKey returns the key of a vault's document. Every key of the vault's
 // contents extends it.
-func VaultKey(id string) []byte { return tuple.Key("v", id) }
+func VaultKey(id string) []byte { return AppendVaultKey(nil, id) }
+
+// AppendVaultKey appends VaultKey to dst.
+func AppendVaultKey(dst []byte, id string) []byte { return tuple.Append(tuple.Append(dst, "v"), id) }
 
 // AuthzKey is the key of the authorisation epoch: its revision changes with
 // every change of a role assignment.

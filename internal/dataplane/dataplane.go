@@ -13,7 +13,6 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"net/http"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
@@ -89,9 +88,9 @@ type plane struct {
 	router *httpx.Router
 }
 
-// New returns the handler of all vault hosts, or of all hosts of managed HSMs. It
-// needs the request's httpx.Site, which names the vault or HSM, in the context.
-func New(cfg Config) http.Handler {
+// New returns the plane of all vault hosts, or of all hosts of managed HSMs. It
+// needs the request's httpx.Site, which names the vault or HSM.
+func New(cfg Config) *httpx.Plane {
 	return newPlane(cfg).handler()
 }
 
@@ -105,7 +104,7 @@ func newPlane(cfg Config) *plane {
 	return p
 }
 
-func (p *plane) handler() http.Handler {
+func (p *plane) handler() *httpx.Plane {
 	return &httpx.Plane{
 		Name: "data plane", Prepare: writeCommonHeaders, Serve: p.serve, Refuse: refuse, IsRefusal: isRefusal, Logger: p.Logger,
 	}

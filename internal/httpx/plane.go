@@ -15,8 +15,8 @@ import (
 // Plane treats every request of a plane in the same way: it gives it an id, has
 // it served, turns a panic into an internal error, answers with what Serve
 // refuses, and writes one line of log, which names the operation and never the
-// path, because that is the caller's text. It needs the request's Site in the
-// context. All fields are required.
+// path, because that is the caller's text. ServeHTTP needs the request's Site in
+// the context. All fields are required.
 type Plane struct {
 	// Name begins the line of the log: "data plane".
 	Name string
@@ -35,8 +35,13 @@ type Plane struct {
 
 // ServeHTTP answers one request and logs it.
 func (p *Plane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.ServeSite(w, r, SiteFrom(r.Context()))
+}
+
+// ServeSite is ServeHTTP for a request whose context does not carry the site.
+func (p *Plane) ServeSite(w http.ResponseWriter, r *http.Request, site Site) {
 	started := time.Now()
-	x := &Exchange{ResponseWriter: w, Request: r, Site: SiteFrom(r.Context()), RequestID: NewRequestID()}
+	x := &Exchange{ResponseWriter: w, Request: r, Site: site, RequestID: NewRequestID()}
 	p.Prepare(x)
 	err := p.serve(x)
 	code := ""

@@ -14,7 +14,7 @@ import (
 // escaped.
 func String(dst []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; !plain(c) || c == '<' || c == '>' || c == '&' {
+		if forms[s[i]] != itself {
 			return slow(dst, s, true)
 		}
 	}
@@ -25,16 +25,30 @@ func String(dst []byte, s string) []byte {
 // HTML.
 func Plain(dst []byte, s string) []byte {
 	for i := range len(s) {
-		if !plain(s[i]) {
+		if forms[s[i]] == escaped {
 			return slow(dst, s, false)
 		}
 	}
 	return quoted(dst, s)
 }
 
-// plain reports whether a byte stands for itself in a string, whatever stands
-// around it.
-func plain(c byte) bool { return ' ' <= c && c <= '~' && c != '"' && c != '\\' }
+// form is how a byte of a string is written, whatever stands around it.
+type form uint8
+
+const (
+	escaped form = iota // in a longer form, or together with its neighbours
+	itself
+	html // as itself, unless HTML is escaped
+)
+
+var forms = func() (f [256]form) {
+	for c := ' '; c <= '~'; c++ {
+		f[c] = itself
+	}
+	f['"'], f['\\'] = escaped, escaped
+	f['<'], f['>'], f['&'] = html, html, html
+	return f
+}()
 
 func quoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
@@ -42,10 +56,10 @@ func quoted(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-func slow(dst []byte, s string, html bool) []byte {
+func slow(dst []byte, s string, escapeHTML bool) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(html)
+	e.SetEscapeHTML(escapeHTML)
 	_ = e.Encode(s) // a string never fails
 	return append(dst, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...)
 }

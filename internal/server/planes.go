@@ -24,8 +24,9 @@ import (
 
 // planes are the handlers by what a host serves.
 type planes struct {
-	vault, hsm, management, directory http.Handler
-	token                             *tokenplane.Plane
+	vault, hsm            *httpx.Plane
+	management, directory http.Handler
+	token                 *tokenplane.Plane
 }
 
 // dispatch sends a request to the plane of its host. Names that the table does
@@ -38,14 +39,16 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 			"This service does not answer for the host of the request. Use a host name of its host table, or add its domain to the configuration.")
 		return
 	}
+	if site.Vault != "" && !s.draining.Load() {
+		s.planes.vault.ServeSite(w, r, site)
+		return
+	}
 	r = r.WithContext(httpx.WithSite(r.Context(), site))
 	if s.draining.Load() {
 		s.refuseDraining(w, r, site)
 		return
 	}
 	switch {
-	case site.Vault != "":
-		s.planes.vault.ServeHTTP(w, r)
 	case site.HSM != "":
 		s.planes.hsm.ServeHTTP(w, r)
 	case isDirectory(site, r):

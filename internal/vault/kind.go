@@ -65,12 +65,11 @@ const (
 
 // key returns the key of a record, or of the records below it. Names are folded.
 func (k *kind) key(vaultID, area string, below ...string) []byte {
-	base := catalog.VaultKey(vaultID)
-	size := len(base) + len(area) + len(k.collection) + 6
+	size := len(vaultID) + len(area) + len(k.collection) + 13
 	for _, part := range below {
 		size += len(part) + 3
 	}
-	key := append(make([]byte, 0, size), base...)
+	key := catalog.AppendVaultKey(make([]byte, 0, size), vaultID)
 	key = tuple.Append(key, area)
 	key = tuple.Append(key, k.collection)
 	for _, part := range below {

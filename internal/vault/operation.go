@@ -148,6 +148,9 @@ func (s *seen) get(keys ...[]byte) ([]store.Record, error) {
 }
 
 func (s *seen) one(key []byte) (store.Record, error) {
+	if i := s.find(key); i >= 0 {
+		return s.recs[i], nil
+	}
 	recs, err := s.get(key)
 	if err != nil {
 		return store.Record{}, err
@@ -156,7 +159,12 @@ func (s *seen) one(key []byte) (store.Record, error) {
 }
 
 func (s *seen) find(key []byte) int {
-	return slices.IndexFunc(s.keys, func(k []byte) bool { return bytes.Equal(k, key) })
+	for i, k := range s.keys {
+		if bytes.Equal(k, key) {
+			return i
+		}
+	}
+	return -1
 }
 
 // same reports whether both saw the same records in the same state.
