@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openkeyvault/openkeyvault/internal/dev"
+	"github.com/openkeyvault/openkeyvault/internal/server"
 )
 
 func newDev() *cobra.Command {
@@ -51,6 +52,7 @@ ignore the certificate bundle: see okv dev trust.`,
 				ctx, stop = signal.NotifyContext(ctx, os.Interrupt)
 				defer stop()
 			}
+			defer server.TuneGC()()
 			status, err := dev.Run(ctx, opts)
 			if status != 0 {
 				return errStatus{status, err}

@@ -39,6 +39,7 @@ first line of standard input.`,
 			}
 			ctx, reload, stop := handleSignals(cmd.Context())
 			defer stop()
+			defer server.TuneGC()()
 			return server.Run(ctx, server.RunConfig{
 				Config: cfg, OpenRoot: newAsker(ctx, cmd).openRoot, Reload: reload, Logger: configuredLogger(cmd.ErrOrStderr(), cfg),
 			})

@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"time"
+
+	"github.com/openkeyvault/openkeyvault/internal/server"
 )
 
 // spec is what a process of this package is to be: one of its members is set.
@@ -131,6 +133,10 @@ func Child(ctx context.Context, in io.Reader, out io.Writer) error {
 }
 
 func (s spec) begin(ctx context.Context) (job, error) {
+	if s.Server != nil {
+		// As okv serve does. The bare server has what it gains, too.
+		server.TuneGC()
+	}
 	switch {
 	case s.Server != nil && s.Server.Answer != nil:
 		return newBare(s.Server)
