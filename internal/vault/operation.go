@@ -233,6 +233,7 @@ type writes struct {
 	puts    []store.Entry
 	deletes [][]byte
 	ranges  []store.Range
+	heads   []committedHead // among the puts
 }
 
 // put seals a record and adds it to the writes.
@@ -251,7 +252,13 @@ func (w *writes) putRecord(sc catalog.Scope, key []byte, record any) error {
 	if err != nil {
 		return err
 	}
-	return w.put(sc, key, plain)
+	if err := w.put(sc, key, plain); err != nil {
+		return err
+	}
+	if head, ok := record.(*headRecord); ok {
+		w.heads = append(w.heads, committedHead{key, w.puts[len(w.puts)-1].Value, head})
+	}
+	return nil
 }
 
 func (w *writes) apply(tx store.Tx) {
@@ -328,6 +335,7 @@ func commit[T any](ctx context.Context, s *Service, op *operation, ahead *draft[
 		}
 		return asked
 	}
+	var done *draft[T]
 	err = s.cfg.Catalog.Update(ctx, op.call.Vault, keys, func(tx store.Tx, sc catalog.Scope, recs []store.Record) error {
 		op.resource = sc.Access.ResourceID
 		err := op.authorise(sc)
@@ -342,8 +350,12 @@ func commit[T any](ctx context.Context, s *Service, op *operation, ahead *draft[
 		}
 		d.effect.apply(tx)
 		s.cfg.Audit.Append(tx, d.entry)
-		answer = d.effect.answer
+		done = d
 		return nil
 	})
-	return answer, err
+	if err != nil {
+		return answer, err
+	}
+	s.remember(done.effect.heads)
+	return done.effect.answer, nil
 }

@@ -1,11 +1,13 @@
 package vault
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/keyops"
@@ -136,7 +138,7 @@ func decodeBody(plain []byte) ([]byte, error) {
 	return plain[1:], nil
 }
 
-// Bounds of the cache of heads: at worst some 20 MB.
+// Bounds of the cache of heads: at worst some 40 MB.
 const (
 	cachedHeads   = 8192
 	maxCachedHead = 2 << 10 // sealed bytes
@@ -145,8 +147,65 @@ const (
 // cachedHead is a decoded head, which is never changed. Before its revision is
 // known to be current it serves as a hint: which version is probably wanted.
 type cachedHead struct {
+	// revision is that of the record. It is zero for a head that was committed
+	// and not yet read; then sealed is the record, which no other is like: each
+	// has a random nonce.
 	revision store.Revision
+	sealed   []byte
 	head     *headRecord
+}
+
+// is reports whether the head is what a record holds.
+func (c cachedHead) is(rec store.Record) bool {
+	if c.revision == 0 {
+		return bytes.Equal(c.sealed, rec.Value)
+	}
+	return c.revision == rec.Revision
+}
+
+// committedHead is a head among the writes of an update.
+type committedHead struct {
+	key, sealed []byte
+	head        *headRecord
+}
+
+// remember caches heads that were committed, for the next change: a busy writer
+// would else open and decode what it has just encoded and sealed.
+func (s *Service) remember(heads []committedHead) {
+	for _, h := range heads {
+		if len(h.sealed) <= maxCachedHead && h.head.asDecoded() {
+			s.heads.Put(string(h.key), cachedHead{sealed: h.sealed, head: h.head.clone()})
+		}
+	}
+}
+
+// asDecoded reports whether decoding the head's record would give the same: JSON
+// replaces what is no UTF-8. Of keys it is not known.
+func (h *headRecord) asDecoded() bool {
+	v := &h.Current
+	if v.Key != nil || v.ContentType != nil && !utf8.ValidString(*v.ContentType) {
+		return false
+	}
+	for name, value := range v.Tags {
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return false
+		}
+	}
+	return true
+}
+
+// clone returns a head that shares nothing with what a caller has given, and in
+// which no tags are no map, as in a decoded one.
+func (h *headRecord) clone() *headRecord {
+	c := *h
+	c.Current.NotBefore, c.Current.Expires = clone(h.Current.NotBefore), clone(h.Current.Expires)
+	c.Current.ContentType = clone(h.Current.ContentType)
+	c.Current.Tags = nil
+	if len(h.Current.Tags) > 0 {
+		c.Current.Tags = maps.Clone(h.Current.Tags)
+	}
+	c.Deleted = clone(h.Deleted)
+	return &c
 }
 
 // openHead returns the head, shared and not to be changed, or nil when there is
@@ -155,12 +214,16 @@ func (s *Service) openHead(sc catalog.Scope, key []byte, rec store.Record) (*hea
 	if !rec.Exists() {
 		return nil, nil
 	}
-	if cached, ok := s.heads.Get(string(key)); ok && cached.revision == rec.Revision {
+	cached, ok := s.heads.Get(string(key))
+	if ok && cached.is(rec) {
+		if cached.revision == 0 {
+			s.heads.Put(string(key), cachedHead{revision: rec.Revision, head: cached.head})
+		}
 		return cached.head, nil
 	}
 	head, err := open(sc, key, rec, decodeHead)
 	if err == nil && len(rec.Value) <= maxCachedHead {
-		s.heads.Put(string(key), cachedHead{rec.Revision, head})
+		s.heads.Put(string(key), cachedHead{revision: rec.Revision, head: head})
 	}
 	return head, err
 }
