@@ -39,11 +39,14 @@ func readAttributes(a *api.Attributes) vault.Attributes {
 // objectID returns the URL of an object: of a version of it, unless version is
 // empty.
 func objectID(x *httpx.Exchange, collection, name, version string) string {
-	id := x.Site.ContainerURL() + "/" + collection + "/" + name
-	if version != "" {
-		id += "/" + version
+	var room [256]byte
+	id := x.Site.AppendContainerURL(room[:0])
+	for _, segment := range [...]string{collection, name, version} {
+		if segment != "" {
+			id = append(append(id, '/'), segment...)
+		}
 	}
-	return id
+	return string(id)
 }
 
 // attributes returns what every kind of object shows, as the api-version has

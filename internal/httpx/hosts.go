@@ -184,12 +184,23 @@ func (h Hosts) Suffixes() []string {
 // VaultURL returns the base URL of the vault called name, without a trailing
 // slash.
 func (s Site) VaultURL(name string) string {
-	return "https://" + strings.ToLower(name) + "." + s.row.VaultSuffix + s.portSuffix()
+	return string(s.appendURL(nil, name, s.row.VaultSuffix))
+}
+
+func (s Site) appendURL(dst []byte, name, suffix string) []byte {
+	dst = append(dst, "https://"...)
+	dst = append(dst, strings.ToLower(name)...)
+	dst = append(dst, '.')
+	dst = append(dst, suffix...)
+	if s.port != "" {
+		dst = append(append(dst, ':'), s.port...)
+	}
+	return dst
 }
 
 // HSMURL is VaultURL for managed HSMs.
 func (s Site) HSMURL(name string) string {
-	return "https://" + strings.ToLower(name) + "." + s.row.HSMSuffix + s.portSuffix()
+	return string(s.appendURL(nil, name, s.row.HSMSuffix))
 }
 
 // Resource returns the token audience of the vaults of this row: what a
@@ -205,11 +216,14 @@ func (s Site) Container() string { return s.Vault + s.HSM }
 
 // ContainerURL returns the base URL of the vault or managed HSM that the request is
 // for, without a trailing slash.
-func (s Site) ContainerURL() string {
+func (s Site) ContainerURL() string { return string(s.AppendContainerURL(nil)) }
+
+// AppendContainerURL appends ContainerURL to dst.
+func (s Site) AppendContainerURL(dst []byte) []byte {
 	if s.HSM != "" {
-		return s.HSMURL(s.HSM)
+		return s.appendURL(dst, s.HSM, s.row.HSMSuffix)
 	}
-	return s.VaultURL(s.Vault)
+	return s.appendURL(dst, s.Vault, s.row.VaultSuffix)
 }
 
 // ContainerResource is Resource or HSMResource, by what the request is for.

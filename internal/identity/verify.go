@@ -24,6 +24,7 @@ type verifiedToken struct {
 	key                string // the id of the one that signed it
 	caller             access.Caller
 	audience           string
+	folded             string // the audience, as it is looked for
 	notBefore, expires time.Time
 }
 
@@ -49,7 +50,7 @@ func (s *Service) Verify(ctx context.Context, plane Plane, bearer string) (acces
 		if want := s.Issuer(c.Tenant); c.Issuer != want || c.Tenant == "" || c.Object == "" {
 			return access.Caller{}, wrongIssuer(plane, want, c.Issuer)
 		}
-		token = verifiedToken{key, c.caller(), c.Audience, time.Unix(c.NotBefore, 0), time.Unix(c.Expires, 0)}
+		token = verifiedToken{key, c.caller(), c.Audience, foldAudience(c.Audience), time.Unix(c.NotBefore, 0), time.Unix(c.Expires, 0)}
 	}
 	now := s.cfg.Now()
 	switch {
@@ -58,7 +59,7 @@ func (s *Service) Verify(ctx context.Context, plane Plane, bearer string) (acces
 		return access.Caller{}, expired(plane, token.expires, now)
 	case now.Before(token.notBefore):
 		return access.Caller{}, notYetValid(plane, token.notBefore, now)
-	case !s.audiences[plane][foldAudience(token.audience)]:
+	case !s.audiences[plane][token.folded]:
 		return access.Caller{}, wrongAudience(plane, s.cfg.Audiences[plane], token.audience)
 	}
 	if !known {
