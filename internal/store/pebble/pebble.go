@@ -37,7 +37,7 @@ import (
 // The engine shares a budget of 40 MB with the rest of an idle process. The
 // block cache fills with use; a memtable is allocated in steps up to its size.
 const (
-	cacheBytes    = 8 << 20
+	cacheBytes    = 32 << 20
 	memtableBytes = 4 << 20
 	maxOpenFiles  = 256
 )
