@@ -203,7 +203,7 @@ func (w *world) checkNoVault(name string) {
 }
 
 func mayGet(sc catalog.Scope) bool {
-	return access.Data(caller, sc.Vault.Access(), sc.Roles, access.SecretGet, "secrets/name") == nil
+	return access.Data(caller, *sc.Access, sc.Roles, access.SecretGet, "secrets/name") == nil
 }
 
 func at(day int) time.Time { return time.Date(2030, 1, day, 3, 4, 5, 0, time.UTC) }

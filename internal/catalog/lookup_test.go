@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,9 @@ func TestFind(t *testing.T) {
 				sc, values, gets := find(w, w.cat, name, "b", "absent", "a")
 				if sc.Vault.ID != id1 || sc.Vault.Name != "MyVault" || sc.Roles != nil {
 					t.Errorf("%s finds %+v", name, sc)
+				}
+				if want := sc.Vault.Access(); !reflect.DeepEqual(*sc.Access, want) {
+					t.Errorf("%s: decisions see %+v, want %+v", name, *sc.Access, want)
 				}
 				if want := []string{id1 + "/b", "", id1 + "/a"}; !slices.Equal(values, want) {
 					t.Errorf("%s: contents %q, want %q", name, values, want)

@@ -13,8 +13,9 @@ const (
 	// usualPercent is Go's own: as much garbage as there is memory in use.
 	usualPercent = 100
 	// busyPercent is for a server under load, whose memory in use is so little
-	// that the collector would run dozens of times a second.
-	busyPercent = 400
+	// that the collector would run dozens of times a second. Below maxGarbage at
+	// this percentage Go does not collect at all.
+	busyPercent = 800
 	// maxGarbage bounds what busyPercent may let pile up.
 	maxGarbage = 32 << 20
 	// busyInterval is how soon after another a collection shows that there is
