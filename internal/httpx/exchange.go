@@ -339,15 +339,19 @@ var contentType = []string{"application/json; charset=utf-8"}
 // escaped: the body is no page, and clients compare texts.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	b := bodies.Get().(*body)
-	defer b.free()
 	if err := b.encode(v); err != nil {
+		b.free()
 		return fmt.Errorf("encoding the answer: %w", err)
 	}
 	h := w.Header()
 	h["Content-Type"] = contentType
 	h["Content-Length"] = []string{strconv.Itoa(len(b.text))}
 	w.WriteHeader(status)
-	_, _ = w.Write(b.text) // a peer that has gone is no failure of the operation
+	// A peer that has gone is no failure of the operation. But a connection of
+	// HTTP/2 may still be about to write what it has not taken.
+	if _, err := w.Write(b.text); err == nil {
+		b.free()
+	}
 	return nil
 }
 

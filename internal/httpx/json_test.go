@@ -230,6 +230,33 @@ func TestWriteJSONKeepsNothing(t *testing.T) {
 	}
 }
 
+// keeping is a ResponseWriter that fails and keeps what it was given.
+type keeping struct {
+	http.ResponseWriter
+	body []byte
+}
+
+func (k *keeping) Write(p []byte) (int, error) {
+	k.body = p
+	return 0, errors.New("stream closed")
+}
+
+func TestWriteJSONLeavesWhatIsNotWritten(t *testing.T) {
+	t.Parallel()
+	w := &keeping{ResponseWriter: httptest.NewRecorder()}
+	if err := WriteJSON(w, http.StatusOK, ready("first")); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if err := WriteJSON(httptest.NewRecorder(), http.StatusOK, ready("other")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if string(w.body) != "first" {
+		t.Errorf("the body has become %q", w.body)
+	}
+}
+
 // deaf is a ResponseWriter whose peer has gone.
 type deaf struct{ http.ResponseWriter }
 
