@@ -8,6 +8,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/openkeyvault/openkeyvault/internal/gate"
 )
 
 // How long before its expiry a token is replaced if its issuer names no better
@@ -27,7 +29,7 @@ const maxSends = 3
 // token into requests.
 type authenticator struct {
 	cred   azcore.TokenCredential
-	vault  origin
+	vault  gate.Origin
 	verify bool
 
 	// turn is held by whoever uses the fields below it, also while the
@@ -39,7 +41,7 @@ type authenticator struct {
 	renewAt   time.Time // not before then; zero if no renewal has failed
 }
 
-func newAuthenticator(cred azcore.TokenCredential, vault origin, verify bool) *authenticator {
+func newAuthenticator(cred azcore.TokenCredential, vault gate.Origin, verify bool) *authenticator {
 	return &authenticator{cred: cred, vault: vault, verify: verify, turn: make(chan struct{}, 1)}
 }
 
@@ -58,7 +60,7 @@ func (a *authenticator) Do(req *policy.Request) (*http.Response, error) {
 			return resp, err
 		}
 		if ch, err = a.accept(ctx, resp.Header); err != nil {
-			return nil, permanent{err}
+			return nil, gate.Permanent(err)
 		}
 	}
 	return a.send(req, ch)
@@ -69,7 +71,7 @@ func (a *authenticator) Do(req *policy.Request) (*http.Response, error) {
 func (a *authenticator) probe(req *policy.Request) (*http.Response, error) {
 	bare := req.Clone(req.Raw().Context())
 	if err := bare.SetBody(nil, ""); err != nil {
-		return nil, permanent{err}
+		return nil, gate.Permanent(err)
 	}
 	bare.Raw().GetBody = nil
 	bare.Raw().Header.Del("Authorization")
@@ -78,7 +80,7 @@ func (a *authenticator) probe(req *policy.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode < 300 {
-		return nil, permanent{errors.New("the host answered without asking for a token: it is not a vault")}
+		return nil, gate.Permanent(errors.New("the host answered without asking for a token: it is not a vault"))
 	}
 	return resp, nil
 }
@@ -92,14 +94,14 @@ func (a *authenticator) send(req *policy.Request, ch *challenge) (*http.Response
 	for range maxSends {
 		token, err := a.tokenFor(ctx, ch, refused)
 		if err != nil {
-			return nil, permanent{err}
+			return nil, gate.Permanent(err)
 		}
 		if token == refused {
 			return resp, nil
 		}
 		req.Raw().Header.Set("Authorization", "Bearer "+token)
 		if err := req.RewindBody(); err != nil {
-			return nil, permanent{err}
+			return nil, gate.Permanent(err)
 		}
 		resp, err = req.Next()
 		if err != nil || resp.StatusCode != http.StatusUnauthorized {
@@ -110,7 +112,7 @@ func (a *authenticator) send(req *policy.Request, ch *challenge) (*http.Response
 		case errors.Is(err, errNoChallenge):
 			return resp, nil
 		case err != nil:
-			return nil, permanent{err}
+			return nil, gate.Permanent(err)
 		}
 	}
 	return resp, nil
@@ -212,7 +214,7 @@ func (a *authenticator) lock(ctx context.Context) error {
 	case a.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return permanent{ctx.Err()}
+		return gate.Permanent(ctx.Err())
 	}
 }
 

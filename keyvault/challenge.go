@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/openkeyvault/openkeyvault/internal/gate"
 )
 
 // Bounds of what is parsed of WWW-Authenticate. A vault's challenge has some
@@ -97,14 +99,14 @@ func newChallenge(authority string, parameters map[string]string) (*challenge, e
 
 // verify refuses a challenge whose resource is not a parent domain of the
 // vault's host, at the same port: a token for it could be used elsewhere.
-func (c *challenge) verify(vault origin) error {
+func (c *challenge) verify(vault gate.Origin) error {
 	scope := c.tokenScope()
 	u, err := url.Parse(scope)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		return fmt.Errorf("the vault's challenge names the resource %q, which is not an https URL", scope)
 	}
-	resource := originOf(u)
-	if net.ParseIP(vault.host) != nil || resource.port != vault.port || !strings.HasSuffix(vault.host, "."+resource.host) {
+	resource := gate.OriginOf(u)
+	if net.ParseIP(vault.Host) != nil || resource.Port != vault.Port || !strings.HasSuffix(vault.Host, "."+resource.Host) {
 		return fmt.Errorf("the challenge resource %s is not a parent domain of the vault %s; "+
 			"DisableChallengeResourceVerification accepts it, if the vault is to be trusted with such tokens", resource, vault)
 	}

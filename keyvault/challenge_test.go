@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/openkeyvault/openkeyvault/internal/gate"
 )
 
 func TestParseAuthenticate(t *testing.T) {
@@ -137,7 +139,7 @@ func FuzzVerify(f *testing.F) {
 			"authorization": "https://login.example.net/t", "resource": resource, "scope": scope,
 		}}})}}
 		ch, err := readChallenge(header)
-		if err != nil || ch.verify(originOf(vault)) != nil {
+		if err != nil || ch.verify(gate.OriginOf(vault)) != nil {
 			return
 		}
 		u, err := url.Parse(ch.tokenScope())
@@ -145,7 +147,7 @@ func FuzzVerify(f *testing.F) {
 			t.Fatal(err)
 		}
 		parent, child := strings.ToLower(u.Hostname()), strings.ToLower(vault.Hostname())
-		if !strings.HasSuffix(child, "."+parent) || u.Scheme != "https" || u.User != nil || originOf(u).port != originOf(vault).port {
+		if !strings.HasSuffix(child, "."+parent) || u.Scheme != "https" || u.User != nil || gate.OriginOf(u).Port != gate.OriginOf(vault).Port {
 			t.Fatalf("a token for %q was to be had by %q", ch.tokenScope(), host)
 		}
 	})

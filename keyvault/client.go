@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/tracing"
 
 	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/internal/gate"
 )
 
 // What the User-Agent header and traces call this package.
@@ -22,6 +23,10 @@ const (
 	moduleName    = "openkeyvault-keyvault"
 	moduleVersion = "v0.1.0"
 )
+
+// maxAnswer bounds what is read of an answer, after decompression. The largest
+// legitimate ones are backups of objects with many versions.
+const maxAnswer = 32 << 20
 
 // ClientOptions tunes a Client. The zero value is good for vaults of Azure.
 type ClientOptions struct {
@@ -45,7 +50,7 @@ type ClientOptions struct {
 // and the context's error if the context ends first.
 type Client struct {
 	vault    string // https://host[:port], no trailing slash
-	origin   origin
+	origin   gate.Origin
 	version  string
 	pipeline runtime.Pipeline
 	tracer   tracing.Tracer
@@ -72,8 +77,10 @@ func NewClient(vaultURL string, cred azcore.TokenCredential, options *ClientOpti
 	}
 	// The client writes api-version itself, also where azcore would not.
 	base.APIVersion = ""
-	vault := originOf(u)
-	base.Transport = newTransport(base.Transport, vault)
+	vault := gate.OriginOf(u)
+	toVault := gate.New(base.Transport, maxAnswer)
+	toVault.Origin = vault
+	base.Transport = toVault
 	auth := newAuthenticator(cred, vault, !options.DisableChallengeResourceVerification)
 	return &Client{
 		vault:   u.Scheme + "://" + u.Host,

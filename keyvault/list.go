@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/internal/gate"
 )
 
 // ListOptions tunes a list. Nil is the default of every method that takes it.
@@ -83,7 +84,7 @@ func (c *Client) nextRequest(ctx context.Context, link string) (*policy.Request,
 		return nil, errors.New("the link to the next page is not a URL")
 	}
 	// The transport would refuse the foreign host too; here the error says why.
-	if u.Scheme != "https" || originOf(u) != c.origin {
+	if u.Scheme != "https" || gate.OriginOf(u) != c.origin {
 		return nil, fmt.Errorf("the link to the next page leads to %s://%s, away from the vault", u.Scheme, u.Host)
 	}
 	req, err := runtime.NewRequest(ctx, http.MethodGet, link)

@@ -1,18 +1,17 @@
 package keyvault
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/internal/gate"
 )
 
 // TestRedirects checks that neither token nor value follow a redirect.
@@ -99,39 +98,10 @@ func TestEndlessAnswer(t *testing.T) {
 	e := &endless{}
 	options := &ClientOptions{ClientOptions: policy.ClientOptions{Transport: e}}
 	_, err := newTestClient(t, vaultURL, &fakeCredential{}, options).GetSecret(t.Context(), "s", "")
-	if !errors.Is(err, errAnswerTooLarge) {
+	if !errors.Is(err, gate.ErrAnswerTooLarge) {
 		t.Errorf("the error is %v", err)
 	}
 	if e.read > maxAnswer+1 {
 		t.Errorf("%d bytes were read, over more than one attempt", e.read)
-	}
-}
-
-func TestBoundedBody(t *testing.T) {
-	for size := range 12 {
-		for name, wrap := range map[string]func(io.Reader) io.Reader{
-			"whole": func(r io.Reader) io.Reader { return r }, "bytewise": iotest.OneByteReader, "with its end": iotest.DataErrReader,
-		} {
-			data := bytes.Repeat([]byte("x"), size)
-			got, err := io.ReadAll(&boundedBody{io.NopCloser(wrap(bytes.NewReader(data))), 8})
-			if size <= 8 && (err != nil || !bytes.Equal(got, data)) {
-				t.Errorf("%d bytes, %s: %q, %v", size, name, got, err)
-			}
-			if size > 8 && !errors.Is(err, errAnswerTooLarge) {
-				t.Errorf("%d bytes, %s: %v", size, name, err)
-			}
-		}
-	}
-}
-
-// TestDefaultTransport checks what a client is made with when nothing is given.
-func TestDefaultTransport(t *testing.T) {
-	gate := newTransport(nil, origin{"contoso.example.com", "443"})
-	client, ok := gate.next.(*http.Client)
-	if !ok || client.CheckRedirect == nil || client.CheckRedirect(nil, nil) != http.ErrUseLastResponse {
-		t.Fatalf("the transport is %+v", gate.next)
-	}
-	if rules := client.Transport.(*http.Transport).TLSClientConfig; rules.MinVersion < 0x0303 || rules.InsecureSkipVerify {
-		t.Errorf("TLS is configured as %+v", rules)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/tracing"
 
 	"github.com/openkeyvault/openkeyvault/api/arm"
+	"github.com/openkeyvault/openkeyvault/internal/gate"
 )
 
 // What the User-Agent header and traces call this package.
@@ -29,6 +30,10 @@ const (
 // defaultPollInterval is shorter than azcore's half minute: a vault is ready
 // within seconds.
 const defaultPollInterval = 5 * time.Second
+
+// maxAnswer bounds what is read of an answer, after decompression: a page of
+// vaults with a thousand access policies each has some tens of megabytes.
+const maxAnswer = 64 << 20
 
 // ClientOptions tunes a Client. The zero value manages vaults of Azure's public
 // cloud.
@@ -54,7 +59,7 @@ type Client struct {
 	subscription string
 	version      string // of the Key Vault provider
 	endpoint     string // no trailing slash
-	origin       origin
+	origin       gate.Origin
 	poll         time.Duration
 	pipeline     runtime.Pipeline
 	tracer       tracing.Tracer
@@ -87,8 +92,8 @@ func NewClient(subscriptionID string, cred azcore.TokenCredential, options *Clie
 	base.InsecureAllowCredentialWithHTTP = false
 	// The transport must be in the options before it can know the endpoint,
 	// which the options decide.
-	gate := newTransport(base.Transport)
-	base.Transport = gate
+	toManager := gate.New(base.Transport, maxAnswer)
+	base.Transport = toManager
 	client, err := azarm.NewClient(moduleName, moduleVersion, cred, &base)
 	if err != nil {
 		return nil, fmt.Errorf("management: %w", err)
@@ -97,8 +102,8 @@ func NewClient(subscriptionID string, cred azcore.TokenCredential, options *Clie
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {
 		return nil, errors.New("management: the endpoint of Resource Manager must be an https URL")
 	}
-	c.endpoint, c.origin = strings.TrimRight(client.Endpoint(), "/"), originOf(u)
-	gate.origin = c.origin
+	c.endpoint, c.origin = strings.TrimRight(client.Endpoint(), "/"), gate.OriginOf(u)
+	toManager.Origin = c.origin
 	c.pipeline, c.tracer = client.Pipeline(), client.Tracer()
 	return c, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/openkeyvault/openkeyvault/api/graph"
+	"github.com/openkeyvault/openkeyvault/internal/gate"
 )
 
 // DefaultDirectoryEndpoint is Microsoft Graph's.
@@ -67,16 +68,16 @@ func NewDirectoryClient(cred azcore.TokenCredential, options *DirectoryOptions) 
 	}
 	base := options.ClientOptions
 	base.InsecureAllowCredentialWithHTTP = false
-	gate := newTransport(base.Transport)
-	gate.origin = originOf(u)
-	base.Transport = gate
+	toDirectory := gate.New(base.Transport, maxAnswer)
+	toDirectory.Origin = gate.OriginOf(u)
+	base.Transport = toDirectory
 	client, err := azcore.NewClient(moduleName, moduleVersion, runtime.PipelineOptions{
 		PerRetry: []policy.Policy{runtime.NewBearerTokenPolicy(cred, []string{audience + "/.default"}, nil)},
 	}, &base)
 	if err != nil {
 		return nil, fmt.Errorf("management: %w", err)
 	}
-	return &DirectoryClient{Client{endpoint: endpoint, origin: gate.origin, pipeline: client.Pipeline(), tracer: client.Tracer()}}, nil
+	return &DirectoryClient{Client{endpoint: endpoint, origin: toDirectory.Origin, pipeline: client.Pipeline(), tracer: client.Tracer()}}, nil
 }
 
 // CreateApplication registers an application. It gets tokens once it has a service

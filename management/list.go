@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/openkeyvault/openkeyvault/api/arm"
+	"github.com/openkeyvault/openkeyvault/internal/gate"
 )
 
 // list returns the items of all pages. A page is asked for when its first item
@@ -71,7 +72,7 @@ func (c *Client) nextRequest(ctx context.Context, link string) (*policy.Request,
 		return nil, errors.New("the link to the next page is not a URL")
 	}
 	// The transport would refuse the foreign host too; here the error says why.
-	if u.Scheme != "https" || originOf(u) != c.origin {
+	if u.Scheme != "https" || gate.OriginOf(u) != c.origin {
 		return nil, fmt.Errorf("the link to the next page leads to %s://%s, away from %s", u.Scheme, u.Host, c.endpoint)
 	}
 	// Blanks in filters come unescaped from some services.

@@ -1,7 +1,6 @@
 package management
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/openkeyvault/openkeyvault/api/arm"
+	"github.com/openkeyvault/openkeyvault/internal/gate"
 )
 
 // TestRedirects checks that the token does not follow a redirect.
@@ -45,24 +45,11 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestEndlessAnswer(t *testing.T) {
 	e := &endless{}
 	client := newTestClient(t, &fakeCredential{}, (&fakeManager{t: t}).options(e))
-	if _, err := client.GetVault(t.Context(), "g", "v"); !errors.Is(err, errAnswerTooLarge) {
+	if _, err := client.GetVault(t.Context(), "g", "v"); !errors.Is(err, gate.ErrAnswerTooLarge) {
 		t.Errorf("the error is %v", err)
 	}
 	if e.read > maxAnswer+1 {
 		t.Errorf("%d bytes were read, over more than one attempt", e.read)
-	}
-}
-
-func TestBoundedBody(t *testing.T) {
-	for size := range 12 {
-		data := bytes.Repeat([]byte("x"), size)
-		got, err := io.ReadAll(&boundedBody{io.NopCloser(bytes.NewReader(data)), 8})
-		if size <= 8 && (err != nil || !bytes.Equal(got, data)) {
-			t.Errorf("%d bytes: %q, %v", size, got, err)
-		}
-		if size > 8 && !errors.Is(err, errAnswerTooLarge) {
-			t.Errorf("%d bytes: %v", size, err)
-		}
 	}
 }
 

@@ -208,11 +208,14 @@ func TestCallerGivesUp(t *testing.T) {
 // A server that never ends its answer is left after the time limit.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	srv, roots, target := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	// Not when the client goes: it may still read the end of the answer then.
+	end := make(chan struct{})
+	srv, roots, target := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
+		<-end
 	})
+	t.Cleanup(func() { close(end) })
 	c := New(Config{Allow: []Target{target}, Roots: roots})
 	c.timeout = 200 * time.Millisecond
 	if body, err := c.Get(t.Context(), srv.URL); !errors.Is(err, context.DeadlineExceeded) || body != nil {
