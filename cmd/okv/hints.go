@@ -94,6 +94,9 @@ func dataHint(e *keyvault.Error) string {
 }
 
 func forbiddenHint(e *keyvault.Error, need need) string {
+	if e.Operation == "ReleaseKey" && e.InnerCode == api.InnerAccessDenied {
+		return "the token must be one of an authority that the key's release policy names, and that the server may ask: --allow-egress, or egress.allow in its configuration"
+	}
 	switch e.InnerCode {
 	case api.InnerForbiddenByRBAC:
 		return fmt.Sprintf("this needs the role %q or one with its permissions: "+

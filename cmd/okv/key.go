@@ -44,13 +44,14 @@ as a JSON Web Key.`,
   okv key show --vault-name dev --name signer -o json
   okv key sign --vault-name dev --name signer --algorithm ES256 --file release.tar.gz`,
 		newKeyCreate, newKeyImport, newKeyDownload, newKeySetAttributes, newKeyEncrypt, newKeyDecrypt, newKeyWrap, newKeyUnwrap,
-		newKeySign, newKeyVerify, newKeyRotate, newKeyRotationPolicy, newKeyRandom)
+		newKeySign, newKeyVerify, newKeyRotate, newKeyRotationPolicy, newKeyRelease, newKeyRandom)
 }
 
 func newKeyCreate(g *group) *cobra.Command {
 	var name string
 	var size int32
 	var attributes attributeFlags
+	var release releaseFlags
 	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Create a key, or give it a new version",
@@ -58,7 +59,8 @@ func newKeyCreate(g *group) *cobra.Command {
 one. It is RSA of 2048 bits unless the flags say otherwise, and EC with --curve.`,
 		Example: `  okv key create --vault-name dev --name wrapper --size 3072 --ops wrapKey unwrapKey
   okv key create --vault-name dev --name signer --kty EC --curve P-256 --tags env=test
-  okv key create --vault-name dev --name vital --protection hsm --expires 2030-01-31`,
+  okv key create --vault-name dev --name vital --protection hsm --expires 2030-01-31
+  okv key create --vault-name dev --name enclave --protection hsm --exportable --policy policy.json`,
 		Args: noArgs,
 	}
 	flags := cmd.Flags()
@@ -73,13 +75,17 @@ one. It is RSA of 2048 bits unless the flags say otherwise, and EC with --curve.
 	protect := choiceFlag(cmd, flags, "protection", "p", "where the key lives; hsm needs a premium vault", "",
 		protectionSoftware, protectionHSM)
 	attributes.add(cmd)
+	release.add(cmd, true)
 	mustExist(cmd.MarkFlagRequired("name"))
 
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		parameters := api.KeyCreateParameters{
-			Crv: curve.value, KeyOps: ops.values, Attributes: attributes.attributes(), Tags: attributes.tags,
+			Crv: curve.value, KeyOps: ops.values, Tags: attributes.tags,
 		}
 		var err error
+		if parameters.Attributes, parameters.ReleasePolicy, err = release.apply(cmd, attributes.attributes()); err != nil {
+			return err
+		}
 		if parameters.Kty, err = keyType(kty.value, curve.value, protect.value); err != nil {
 			return usageError{cmd, err}
 		}
@@ -104,13 +110,19 @@ func keyOpsFlag(cmd *cobra.Command) *choices[api.KeyOperation] {
 func newKeySetAttributes(g *group) *cobra.Command {
 	t, change := g.newTarget(), &changeFlags{}
 	var ops *choices[api.KeyOperation]
+	var release releaseFlags
 	cmd := g.newSetAttributes(t, change, func(cmd *cobra.Command, client *keyvault.Client) (any, error) {
+		_, policy, err := release.apply(cmd, nil)
+		if err != nil {
+			return nil, err
+		}
 		return client.UpdateKey(cmd.Context(), t.name, t.version, api.KeyUpdateParameters{
-			KeyOps: ops.values, Attributes: change.attributes(), Tags: change.tags,
+			KeyOps: ops.values, Attributes: change.attributes(), Tags: change.tags, ReleasePolicy: policy,
 		})
 	})
 	ops = keyOpsFlag(cmd)
-	cmd.MarkFlagsOneRequired(append(change.names(), "ops")...)
+	release.add(cmd, false)
+	cmd.MarkFlagsOneRequired(append(change.names(), "ops", "policy")...)
 	return cmd
 }
 

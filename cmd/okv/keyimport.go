@@ -98,6 +98,7 @@ func newKeyImport(g *group) *cobra.Command {
 	var name string
 	var source keySource
 	var attributes attributeFlags
+	var release releaseFlags
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "Import a key that was made elsewhere, or give a key such a version",
@@ -119,6 +120,7 @@ Once it is there, destroy the file: only in the vault does the key never leave i
 	protect := choiceFlag(cmd, flags, "protection", "p", "where the key lives; hsm needs a premium vault", "",
 		protectionSoftware, protectionHSM)
 	attributes.add(cmd)
+	release.add(cmd, true)
 	mustExist(cmd.MarkFlagRequired("name"))
 
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -132,7 +134,10 @@ Once it is there, destroy the file: only in the vault does the key never leave i
 		if ops.values != nil {
 			key.KeyOps = ops.values
 		}
-		parameters := api.KeyImportParameters{Key: key, Attributes: attributes.attributes(), Tags: attributes.tags}
+		parameters := api.KeyImportParameters{Key: key, Tags: attributes.tags}
+		if parameters.Attributes, parameters.ReleasePolicy, err = release.apply(cmd, attributes.attributes()); err != nil {
+			return err
+		}
 		if hsm := protect.value == protectionHSM || key.KeyHSM != nil; hsm {
 			parameters.HSM = &hsm
 		}

@@ -87,12 +87,9 @@ Times are ISO 8601 durations. It takes what az keyvault takes, and what
 okv key rotation-policy show -o json prints.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			text := []byte(value)
-			if !strings.HasPrefix(strings.TrimSpace(value), "{") {
-				var err error
-				if text, err = readNamed(cmd.InOrStdin(), "--value", value, maxPolicyFile, "that is more than a policy can be"); err != nil {
-					return err
-				}
+			text, err := inlineOrFile(cmd, "--value", value)
+			if err != nil {
+				return err
 			}
 			policy, err := parsePolicy(text)
 			if err != nil {
