@@ -19,8 +19,8 @@ func (r *run) generation(ctx context.Context, h *house) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, reader.stop()) }()
-	create := h.load(srv.address, byRoles, opUse)
-	create.Connections, create.Path, create.Body = 2, "/keys/made/create", `{"kty":"RSA","key_size":4096}`
+	create := h.use(srv.address, byRoles+domain, "/keys/made/create", `{"kty":"RSA","key_size":4096}`)
+	create.Connections = 2
 	maker, err := r.spawn(ctx, anyCore, spec{Load: create})
 	if err != nil {
 		return err

@@ -26,6 +26,8 @@ const (
 	byRoles    = "bench-roles"
 	byPolicies = "bench-rules"
 	domain     = ".vault.azure.net"
+	hsmName    = "bench"
+	hsmHost    = hsmName + ".managedhsm.azure.net"
 	location   = "eastus"
 	group      = "bench"
 )
@@ -40,7 +42,9 @@ type house struct {
 	root   []byte // the certificate of the authority, DER encoded
 	leaves map[string]leaf
 	token  string
-	names  int // of secrets in each vault that was filled
+	// hsmToken is the token for the managed HSM.
+	hsmToken string
+	names    int // of secrets in each vault that was filled
 }
 
 // leaf is the certificate of a host, as it is told to a server process.
@@ -57,8 +61,8 @@ func (r *run) newHouse(ctx context.Context, name string, names int, fill ...stri
 		return nil, err
 	}
 	h.root = ca.Certificate().Raw
-	for _, v := range []string{byRoles, byPolicies} {
-		if err := h.certify(ca, v+domain); err != nil {
+	for _, host := range []string{byRoles + domain, byPolicies + domain, hsmHost} {
+		if err := h.certify(ca, host); err != nil {
 			return nil, err
 		}
 	}
@@ -75,11 +79,13 @@ func (r *run) newHouse(ctx context.Context, name string, names int, fill ...stri
 			return nil, err
 		}
 	}
-	token, err := srv.Identity().IssueTo(ctx, owner.AppID, "https://vault.azure.net")
-	if err != nil {
-		return nil, err
+	for audience, token := range map[string]*string{"https://vault.azure.net": &h.token, "https://managedhsm.azure.net": &h.hsmToken} {
+		issued, err := srv.Identity().IssueTo(ctx, owner.AppID, audience)
+		if err != nil {
+			return nil, err
+		}
+		*token = string(issued.Access.Reveal())
 	}
-	h.token = string(token.Access.Reveal())
 	return h, nil
 }
 
@@ -105,7 +111,14 @@ func furnish(ctx context.Context, ids *identity.Service, resources *resource.Ser
 	if err := ids.EnsureApplication(ctx, app, identity.NewSecret()); err != nil {
 		return err
 	}
-	return furnishVaults(ctx, resources)
+	if err := furnishVaults(ctx, resources); err != nil {
+		return err
+	}
+	_, err := resources.EnsureHSM(ctx, resource.EnsureHSM{
+		Subscription: dev.SubscriptionID, Group: group, Name: hsmName, Location: location, TenantID: owner.TenantID,
+		Admin: owner.ObjectID, Roles: []string{access.LocalRoleCryptoUser},
+	})
+	return err
 }
 
 func furnishVaults(ctx context.Context, resources *resource.Service) error {
@@ -198,4 +211,14 @@ func (h *house) load(address, vault string, op operation) *loadSpec {
 		requests: requests{Host: vault + domain, Token: h.token, Op: op, Names: h.names},
 		Address:  address, Root: h.root, Connections: 1,
 	}
+}
+
+// use returns a load of one request with a body, to a vault or the managed HSM.
+func (h *house) use(address, host, path, body string) *loadSpec {
+	l := h.load(address, "", opUse)
+	l.Host, l.Path, l.Body = host, path, body
+	if host == hsmHost {
+		l.Token = h.hsmToken
+	}
+	return l
 }

@@ -34,6 +34,8 @@ var keyUses = []keyUse{
 	{unwrap, "rsa-wrap", keyops.Spec{Type: keyops.TypeRSA, Bits: 2048}, "unwrapkey", keyops.RSAOAEP256, 32, 0.85},
 	{es256, "p-256", keyops.Spec{Type: keyops.TypeEC, Curve: keyops.CurveP256}, "sign", keyops.ES256, 32, 0.50},
 	{es384, "p-384", keyops.Spec{Type: keyops.TypeEC, Curve: keyops.CurveP384}, "sign", keyops.ES384, 48, 0.50},
+	// Symmetric keys are a managed HSM's.
+	{gcm, "aes-256", keyops.Spec{Type: keyops.TypeOct, Bits: 256}, "encrypt", keyops.A256GCM, gcmValue, 0.50},
 }
 
 // keys measures operations with keys through HTTP, against the primitive alone on
@@ -67,6 +69,10 @@ func (h *house) makeKeys(ctx context.Context) (bodies map[string]string, err err
 	bodies = map[string]string{}
 	for _, u := range keyUses {
 		call := vault.Call{Caller: owner, Vault: byRoles}
+		if u.spec.Type == keyops.TypeOct {
+			bodies[u.name] = u.body(make([]byte, u.value))
+			continue
+		}
 		if _, err := srv.Vaults().CreateKey(ctx, call, u.name, vault.CreateKey{Spec: u.spec}); err != nil {
 			return nil, err
 		}
@@ -78,15 +84,23 @@ func (h *house) makeKeys(ctx context.Context) (bodies map[string]string, err err
 			}
 			value = made.Value
 		}
-		bodies[u.name] = fmt.Sprintf(`{"alg":%q,"value":%q}`, u.algorithm, base64.RawURLEncoding.EncodeToString(value))
+		bodies[u.name] = u.body(value)
 	}
 	return bodies, nil
 }
 
+func (u keyUse) body(value []byte) string {
+	return fmt.Sprintf(`{"alg":%q,"value":%q}`, u.algorithm, base64.RawURLEncoding.EncodeToString(value))
+}
+
 func (r *run) compareKey(ctx context.Context, h *house, u keyUse, body string) (err error) {
+	host := byRoles + domain
+	if u.spec.Type == keyops.TypeOct {
+		host = hsmHost
+	}
 	load := func(address string) *loadSpec {
-		l := h.load(address, byRoles, opUse)
-		l.Connections, l.Path, l.Body = keyConnections, "/keys/"+u.name+"//"+u.operation, body
+		l := h.use(address, host, "/keys/"+u.name+"//"+u.operation, body)
+		l.Connections = keyConnections
 		return l
 	}
 	ours, err := r.startSide(ctx, serverCore(), h.server(), load)
@@ -94,6 +108,11 @@ func (r *run) compareKey(ctx context.Context, h *house, u keyUse, body string) (
 		return err
 	}
 	defer func() { ours.stop(&err) }()
+	if host == hsmHost {
+		if _, err := fetch(ctx, h.use(ours.worker.address, host, "/keys/"+u.name+"/create", `{"kty":"oct-HSM","key_size":256}`)); err != nil {
+			return err
+		}
+	}
 	same, err := fetch(ctx, load(ours.worker.address))
 	if err != nil {
 		return err

@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,7 +24,11 @@ const (
 	unwrap primitive = "RSA-OAEP-256, RSA 2048, unwrap"
 	es256  primitive = "ES256, sign"
 	es384  primitive = "ES384, sign"
+	gcm    primitive = "A256GCM, 4 KiB, encrypt"
 )
+
+// gcmValue is how much A256GCM encrypts at once.
+const gcmValue = 4 << 10
 
 // work returns the operation with a new key. It is safe for concurrent use.
 func (p primitive) work() (func() error, error) {
@@ -48,6 +54,14 @@ func (p primitive) work() (func() error, error) {
 	case es384:
 		key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 		return func() error { return second(ecdsa.SignASN1(rand.Reader, key, digest)) }, err
+	case gcm:
+		block, err := aes.NewCipher(make([]byte, 32))
+		if err != nil {
+			return nil, err
+		}
+		sealer, err := cipher.NewGCMWithRandomNonce(block)
+		plain := make([]byte, gcmValue)
+		return func() error { sealer.Seal(nil, nil, plain, nil); return nil }, err
 	}
 	return nil, fmt.Errorf("there is no primitive %q", p)
 }
