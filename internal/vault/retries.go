@@ -32,7 +32,8 @@ type retry struct {
 
 func newRetries() *retries { return &retries{now: time.Now, failed: map[string]retry{}} }
 
-// waiting reports whether the work on an object is to be left alone for now.
+// waiting reports whether the work on an object has failed and its next try is not
+// due yet.
 func (r *retries) waiting(object string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
