@@ -3,6 +3,7 @@ package httpx
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,7 +19,7 @@ import (
 func FuzzRouterMatch(f *testing.F) {
 	for _, path := range []string{
 		"", "/", "//", "/secrets", "/secrets/", "/secrets/n", "/secrets/n/", "/secrets/n//", "/secrets/n/versions", "/secrets/restore", "/keys/restore/create",
-		"/keys/n//encrypt", "/keys/n/v/encrypt/", "/secrets/a%2Fb", "/secrets/%00%ff", "/secrets/%zz", "/subs/s/providers/Microsoft.KeyVault",
+		"/keys/n//encrypt", "/keys/n/v/encrypt/", "/keys/n/encrypt", "/keYs/0/enCrYpt/", "/secrets/a%2Fb", "/secrets/%00%ff", "/secrets/%zz", "/subs/s/providers/Microsoft.KeyVault",
 		"/subs/s/providers/Microsoft.KeyVault/vaults", "/common/keys", "/SECRETS/N", "/%53ecrets", "/\u212aeys/n/", "/secrets/../keys",
 	} {
 		f.Add("GET", path)
@@ -45,14 +46,23 @@ func FuzzRouterMatch(f *testing.F) {
 		}
 		meant, escaped := fill(route.Pattern, params)
 		said := segments(t, path)
-		if len(said) > len(meant)+1 || !slices.EqualFunc(trimEmpty(said), trimEmpty(meant), func(a, b segment) bool { return a.is(b) }) {
+		cleaned := slices.DeleteFunc(slices.Clone(meant), func(s segment) bool { return s.text == "" })
+		if len(said) > len(meant)+1 || !slices.EqualFunc(trimEmpty(said), trimEmpty(meant), segment.is) && !slices.EqualFunc(trimEmpty(said), cleaned, segment.is) {
 			t.Fatalf("%s %q is %s with %q", method, path, route.Name, params)
 		}
 		again, same, _, ok := router.Match(method, escaped)
-		if !ok || again != route || !reflect.DeepEqual(same, params) {
+		if !ok || again != route || !reflect.DeepEqual(given(same), given(params)) {
 			t.Fatalf("%s %q is %s with %q; %q is %+v with %q", method, path, route.Name, params, escaped, again, same)
 		}
 	})
+}
+
+// given returns the parameters that have a value: an optional one that the path
+// leaves out is absent, one whose segment is empty has none.
+func given(params Params) Params {
+	params = maps.Clone(params)
+	maps.DeleteFunc(params, func(_, value string) bool { return value == "" })
+	return params
 }
 
 // segment is a decoded part of a path. A word of the pattern compares without
