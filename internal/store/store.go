@@ -66,6 +66,12 @@ type Entry struct {
 	Record
 }
 
+// Stamp says that the record of a key had a revision, or did not exist.
+type Stamp struct {
+	Key      []byte
+	Revision Revision
+}
+
 // Range is the keys k with Start <= k < End.
 type Range struct{ Start, End []byte }
 
@@ -75,6 +81,9 @@ type View interface {
 	// Get returns one Record per key, in the order of the keys and in one
 	// round trip. An absent key gives the zero Record, not an error.
 	Get(keys ...[]byte) ([]Record, error)
+	// Unchanged reports whether every record is as its stamp says. It is a Get
+	// that brings no values: what was derived from them holds as long as it is true.
+	Unchanged(stamps ...Stamp) (bool, error)
 	// Scan returns the first entries of the range in key order, at most limit
 	// of them; limit is from 1 to MaxScan.
 	Scan(r Range, limit int) ([]Entry, error)

@@ -61,6 +61,23 @@ func (c *recordCache) find(state uint64, keys [][]byte, records []store.Record) 
 	return missing
 }
 
+// compare reports whether the records of a state are as the stamps say, if it is
+// known of all of them or, of one, that it is not.
+func (c *recordCache) compare(state uint64, stamps []store.Stamp) (same, known bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	known = true
+	for _, s := range stamps {
+		switch e, ok := c.m[string(s.Key)]; {
+		case !ok || e.since > state:
+			known = false
+		case e.Revision != s.Revision:
+			return false, true
+		}
+	}
+	return known, known
+}
+
 // keep adds a record that was read in a state, unless there has been another
 // state since: the record may have changed. It takes over the value.
 func (c *recordCache) keep(state uint64, key []byte, r store.Record) {

@@ -41,6 +41,7 @@ type ages struct {
 	now      map[string]string
 	writes   int
 	compared int
+	seen     [][]store.Stamp // in any view
 }
 
 func (w *ages) key() string { return fmt.Sprintf("key %d", w.random.IntN(8)) }
@@ -49,10 +50,13 @@ func (w *ages) key() string { return fmt.Sprintf("key %d", w.random.IntN(8)) }
 func (w *ages) view(depth int) {
 	then := maps.Clone(w.now)
 	err := w.store.View(w.t.Context(), func(v store.View) error {
+		stamps := w.stamps(v)
 		for range 20 {
 			switch n := w.random.IntN(10); {
-			case n < 5:
+			case n < 3:
 				w.compare(v, then)
+			case n < 5:
+				w.unchanged(v, stamps)
 			case n < 9:
 				w.update()
 			case depth < 4:
@@ -80,6 +84,37 @@ func (w *ages) compare(g interface {
 			w.t.Errorf("%s is %q, want %q", key, recs[i].Value, want[key])
 		}
 		clear(recs[i].Value) // it is the caller's
+	}
+	w.compared++
+}
+
+// stamps returns those of all keys in a view.
+func (w *ages) stamps(v store.View) []store.Stamp {
+	stamps := make([]store.Stamp, 8)
+	keys := make([][]byte, len(stamps))
+	for i := range keys {
+		keys[i] = fmt.Appendf(nil, "key %d", i)
+	}
+	recs, err := v.Get(keys...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i, r := range recs {
+		stamps[i] = store.Stamp{Key: keys[i], Revision: r.Revision}
+	}
+	w.seen = append(w.seen, stamps)
+	return stamps
+}
+
+// unchanged asks a view about its own stamps, and about one of those of any age.
+func (w *ages) unchanged(v store.View, own []store.Stamp) {
+	i := w.random.IntN(len(own))
+	other := w.seen[w.random.IntN(len(w.seen))][i]
+	for _, stamps := range [][]store.Stamp{own, {other}, {own[0], other}} {
+		want := len(stamps) > 2 || other.Revision == own[i].Revision
+		if got, err := v.Unchanged(stamps...); err != nil || got != want {
+			w.t.Errorf("Unchanged(%v) = %v, %v, want %v", stamps, got, err, want)
+		}
 	}
 	w.compared++
 }

@@ -137,6 +137,30 @@ func (v *view) Get(keys ...[]byte) ([]store.Record, error) {
 	return records, nil
 }
 
+// Unchanged implements store.View.
+func (v *view) Unchanged(stamps ...store.Stamp) (bool, error) {
+	if err := v.check(); err != nil {
+		return false, err
+	}
+	if same, known := v.store.records.compare(v.snapshot.state, stamps); known {
+		return same, nil
+	}
+	keys := make([][]byte, len(stamps))
+	for i, s := range stamps {
+		keys[i] = s.Key
+	}
+	records, err := v.Get(keys...)
+	if err != nil {
+		return false, err
+	}
+	for i, s := range stamps {
+		if records[i].Revision != s.Revision {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // Scan implements store.View.
 func (v *view) Scan(r store.Range, limit int) (_ []store.Entry, err error) {
 	if err := v.check(); err != nil {

@@ -261,6 +261,19 @@ func (v *view) current() map[string]store.Record {
 
 func (v *view) Get(keys ...[]byte) ([]store.Record, error) { return v.e.records(v.current(), keys) }
 
+func (v *view) Unchanged(stamps ...store.Stamp) (bool, error) {
+	state := v.current()
+	for _, s := range stamps {
+		if r, exists := state[string(s.Key)]; r.Revision != s.Revision && (exists || v.e.fault != "forgets what is gone") {
+			return v.e.fault == "nothing changes", nil
+		}
+		if v.e.fault == "first of many" {
+			break
+		}
+	}
+	return v.e.fault != "everything changes", nil
+}
+
 func (v *view) Scan(r store.Range, limit int) ([]store.Entry, error) {
 	if v.e.fault != "no bounds" {
 		if limit < 1 {

@@ -14,6 +14,7 @@ var revisionTests = []test{
 	{"NotReusedAfterDeleteRange", testRevisionAfterDeleteRange},
 	{"UnequalAcrossRecords", testRevisionAcrossRecords},
 	{"KeptByWhatDoesNotPut", testRevisionKept},
+	{"Unchanged", testUnchanged},
 }
 
 // revisions collects every revision seen and the state it stood for.
@@ -117,4 +118,39 @@ func testRevisionKept(t *testing.T, s store.Store) {
 		tc.do()
 		wantRecord(t, "after "+tc.name, mustGet(t, s, "a")[0], "1", want)
 	}
+}
+
+// testUnchanged asks in views of two ages: in the older one nothing ever changes.
+func testUnchanged(t *testing.T, s store.Store) {
+	mustPut(t, s, "a", "1", "b", "2", "c", "3")
+	stamp := func(key string) store.Stamp { return store.Stamp{Key: []byte(key), Revision: revision(t, s, key)} }
+	a, b, c, none := stamp("a"), stamp("b"), stamp("c"), store.Stamp{Key: []byte("none")}
+	ask := func(v store.View, age string, want bool, stamps ...store.Stamp) {
+		t.Helper()
+		if got, err := v.Unchanged(stamps...); err != nil || got != want {
+			t.Errorf("%s, Unchanged(%v) = %v, %v, want %v", age, stamps, got, err, want)
+		}
+	}
+	all := []store.Stamp{a, b, c, none}
+	err := s.View(t.Context(), func(older store.View) error {
+		ask(older, "before", true, all...)
+		ask(older, "before", true)
+		ask(older, "before", false, a, store.Stamp{Key: b.Key, Revision: a.Revision})
+		ask(older, "before", false, store.Stamp{Key: none.Key, Revision: a.Revision})
+		ask(older, "before", false, store.Stamp{Key: a.Key})
+		mustPut(t, s, "b", "2")
+		mustDelete(t, s, "c")
+		mustPut(t, s, "none", "4")
+		return s.View(t.Context(), func(newer store.View) error {
+			ask(newer, "after", true, a)
+			for _, changed := range []store.Stamp{b, c, none} {
+				ask(newer, "after", false, changed)
+				ask(newer, "after", false, a, changed)
+			}
+			ask(newer, "after", true, a, stamp("b"), store.Stamp{Key: c.Key}, stamp("none"))
+			ask(older, "the older view after", true, all...)
+			return nil
+		})
+	})
+	wantErr(t, "View", err, nil)
 }

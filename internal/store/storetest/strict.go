@@ -119,6 +119,19 @@ func (v *strictView) Get(keys ...[]byte) ([]store.Record, error) {
 	return v.inner.Get(keys...)
 }
 
+// Unchanged implements store.View.
+func (v *strictView) Unchanged(stamps ...store.Stamp) (bool, error) {
+	done := v.begin()
+	if done == nil {
+		return false, errUseEnded
+	}
+	defer done()
+	for _, s := range stamps {
+		v.checkKeys(s.Key)
+	}
+	return v.inner.Unchanged(stamps...)
+}
+
 // Scan implements store.View.
 func (v *strictView) Scan(r store.Range, limit int) ([]store.Entry, error) {
 	done := v.begin()

@@ -191,6 +191,7 @@ func TestStrictReports(t *testing.T) {
 		}), "exceeds the bounds: a Scan of 0 entries"},
 
 		{"View used late", lateView(func(v store.View) { v.Get([]byte("a")) }), "is used after its function returned"},
+		{"View asked late", lateView(func(v store.View) { v.Unchanged(store.Stamp{Key: []byte("a")}) }), "is used after its function returned"},
 		{"View scanned late", lateView(func(v store.View) { v.Scan(store.Range{}, 1) }), "is used after its function returned"},
 		{"Tx used late", lateTx(func(tx store.Tx) { get(tx) }), "is used after its function returned"},
 		{"Put late", lateTx(func(tx store.Tx) { tx.Put([]byte("a"), nil) }), "is used after its function returned"},
