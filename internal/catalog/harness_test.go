@@ -155,7 +155,11 @@ func (w *world) view(c *catalog.Catalog, name string, names ...string) (sc catal
 	if err != nil {
 		w.t.Fatalf("View(%q): %v", name, err)
 	}
-	return sc, values, w.store.count().gets
+	gets = w.store.count().gets
+	if found, err := c.Find(w.t.Context(), name); err != nil || found != sc.Vault {
+		w.t.Errorf("Find(%q) = %p, %v; View has %p", name, found, err, sc.Vault)
+	}
+	return sc, values, gets
 }
 
 // written is view in an update.
@@ -180,10 +184,12 @@ func texts(recs []store.Record) []string {
 	return values
 }
 
-// checkNoVault checks that neither View nor Update of any node finds the name.
+// checkNoVault checks that neither Find nor View nor Update of any node finds the
+// name.
 func (w *world) checkNoVault(name string) {
 	w.t.Helper()
 	for i, c := range []*catalog.Catalog{w.cat, w.other} {
+		_, found := c.Find(w.t.Context(), name)
 		viewed := c.View(w.t.Context(), name, nil, func(store.View, catalog.Scope, []store.Record) error {
 			w.t.Errorf("node %d: View calls its function", i)
 			return nil
@@ -192,7 +198,7 @@ func (w *world) checkNoVault(name string) {
 			w.t.Errorf("node %d: Update calls its function", i)
 			return nil
 		})
-		for _, err := range []error{viewed, updated} {
+		for _, err := range []error{found, viewed, updated} {
 			f, ok := fault.As(err)
 			want := fmt.Sprintf("There is no key vault named '%s' here.", name)
 			if !ok || f.Kind != fault.NotFound || f.Code != "VaultNotFound" || len(f.Message) < len(want) || f.Message[:len(want)] != want {

@@ -118,17 +118,62 @@ func (c *Catalog) HSMs() *Catalog {
 // is deleted.
 func (c *Catalog) View(ctx context.Context, name string, keys func(vaultID string) [][]byte, fn func(store.View, Scope, []store.Record) error) error {
 	return c.store.View(ctx, func(v store.View) error {
-		found, recs, err := c.resolve(v, name, keys)
-		if err != nil {
+		return c.In(v, name, keys, func(sc Scope, recs []store.Record) error { return fn(v, sc, recs) })
+	})
+}
+
+// In is View in a view of the same store that is open already. What it finds
+// follows from the records that it gets from the view: the role assignments, which
+// it may scan for, from that of their epoch.
+func (c *Catalog) In(v store.View, name string, keys func(vaultID string) [][]byte, fn func(Scope, []store.Record) error) error {
+	found, recs, err := c.resolve(v, name, keys)
+	if err != nil {
+		return err
+	}
+	if found.RBAC() {
+		if found.Roles, err = c.rolesAt(v, found.epoch); err != nil {
 			return err
 		}
-		if found.RBAC() {
-			if found.Roles, err = c.rolesAt(v, found.epoch); err != nil {
-				return err
+	}
+	return fn(found.Scope, recs)
+}
+
+// Find returns the live vault called name, as View does.
+func (c *Catalog) Find(ctx context.Context, name string) (vault *Vault, err error) {
+	err = c.store.View(ctx, func(v store.View) error {
+		if found, ok := c.known(name); ok {
+			same, err := v.Unchanged(found.stamps[:]...)
+			if err != nil {
+				return fmt.Errorf("reading vault %q: %w", name, err)
+			}
+			if same && found.vault.Deleted == nil {
+				vault = found.vault
+				return nil
 			}
 		}
-		return fn(v, found.Scope, recs)
+		found, _, err := c.resolve(v, name, nil)
+		vault = found.Vault
+		return err
 	})
+	return vault, err
+}
+
+// known returns the document of a name as both were when they were last read.
+func (c *Catalog) known(name string) (found struct {
+	vault  *Vault
+	stamps [2]store.Stamp
+}, ok bool) {
+	hint, ok := c.names.Get(strings.ToLower(name))
+	if !ok {
+		return found, false
+	}
+	opened, ok := c.vaults.Get(hint.id)
+	if !ok {
+		return found, false
+	}
+	found.vault = opened.vault
+	found.stamps = [...]store.Stamp{{Key: hint.nameKey, Revision: hint.revision}, {Key: hint.vaultKey, Revision: opened.revision}}
+	return found, true
 }
 
 // Update is View for a transaction that writes. All that it reads is a

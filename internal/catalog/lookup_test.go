@@ -108,6 +108,36 @@ func TestCachedUnderTheRevision(t *testing.T) {
 	}
 }
 
+// TestFindSeesChangesAtOnce: every node has found the vault before it changes, and
+// finds the new document without having looked in another way.
+func TestFindSeesChangesAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.save(w.vault(id1, "name"))
+	nodes := []*catalog.Catalog{w.cat, w.other}
+	want := func(id, location string) {
+		t.Helper()
+		for i, c := range nodes {
+			for range 2 {
+				if v, err := c.Find(t.Context(), "NAME"); err != nil || v.ID != id || v.Location != location {
+					t.Errorf("node %d finds %+v, %v, want %s in %s", i, v, err, id, location)
+				}
+			}
+		}
+	}
+	want(id1, "eastus")
+	changed := w.vault(id1, "name")
+	changed.Location = "westus"
+	w.update(func(tx store.Tx) { w.put(tx)(w.cat.EncodeVault(changed)) })
+	want(id1, "westus")
+	changed.Deleted = &catalog.Deletion{At: at(1), PurgeAt: at(2)}
+	w.update(func(tx store.Tx) { w.put(tx)(w.cat.EncodeVault(changed)) })
+	w.checkNoVault("name")
+	w.save(w.vault(id2, "name"))
+	want(id2, "eastus")
+	w.update(func(tx store.Tx) { tx.Delete(catalog.NameKey("name")) })
+	w.checkNoVault("name")
+}
+
 // TestARotatedVaultKeyIsUsedAtOnce: the sealer belongs to the document.
 func TestARotatedVaultKeyIsUsedAtOnce(t *testing.T) {
 	w := newWorld(t)

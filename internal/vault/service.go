@@ -57,12 +57,11 @@ func New(cfg Config) *Service {
 // permission. Its error is of kind NotFound when there is none. It is not
 // audited: it answers no caller.
 func (s *Service) Info(ctx context.Context, name string) (Info, error) {
-	var info Info
-	err := s.cfg.Catalog.View(ctx, name, nil, func(_ store.View, sc catalog.Scope, _ []store.Record) error {
-		info = Info{Name: sc.Vault.Name, TenantID: sc.Vault.TenantID, Location: sc.Vault.Location}
-		return nil
-	})
-	return info, err
+	v, err := s.cfg.Catalog.Find(ctx, name)
+	if err != nil {
+		return Info{}, err
+	}
+	return Info{Name: v.Name, TenantID: v.TenantID, Location: v.Location}, nil
 }
 
 // now returns the domain clock's time in the unit of every record.
