@@ -165,10 +165,14 @@ func FuzzAzArgs(f *testing.F) {
 	f.Add("secret set --tags a b --disabled false")
 	f.Add("dev -v -- prog --tags a b")
 	f.Add("key create --ops -- sign")
+	root := newRoot() // which is only looked at
 	f.Fuzz(func(t *testing.T, line string) {
+		if len(line) > 1<<10 {
+			t.Skip("looking for commands of similar names takes too long")
+		}
 		args := strings.Split(line, " ")
-		out := azArgs(newRoot(), slices.Clone(args))
-		if again := azArgs(newRoot(), slices.Clone(out)); !slices.Equal(again, out) && !slices.Contains(out, "--") {
+		out := azArgs(root, slices.Clone(args))
+		if again := azArgs(root, slices.Clone(out)); !slices.Equal(again, out) && !slices.Contains(out, "--") {
 			t.Errorf("%q becomes %q and then %q", args, out, again)
 		}
 		if i := slices.Index(args, "--"); i >= 0 && args[0] == "dev" && !slices.Contains(args[:i], "--secret") {

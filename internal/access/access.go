@@ -6,6 +6,8 @@
 // roles of a managed HSM. The answer to anything not granted is no.
 package access
 
+import "slices"
+
 // Caller is who sends a request, as the token service vouches for.
 type Caller struct {
 	TenantID string // tid
@@ -14,6 +16,11 @@ type Caller struct {
 	Issuer   string // iss, as in the token
 	// Groups are the object ids of the groups the token lists.
 	Groups []string
+}
+
+// Equal reports whether no decision can tell the two apart.
+func (c *Caller) Equal(o *Caller) bool {
+	return c.ObjectID == o.ObjectID && c.AppID == o.AppID && c.TenantID == o.TenantID && c.Issuer == o.Issuer && slices.Equal(c.Groups, o.Groups)
 }
 
 // Policy is one entry of a vault's access policies. Object and application ids

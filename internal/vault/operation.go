@@ -45,6 +45,8 @@ type operation struct {
 	keys func(vaultID string) [][]byte
 
 	resource string // of the vault, once known
+	// reading, if not nil, is filled in by what the operation reads.
+	reading *Reading
 }
 
 // onName returns an operation on an object of the kind.
@@ -187,12 +189,21 @@ func (s *Service) look(ctx context.Context, op *operation, fn func(store.View, c
 		}
 		return asked
 	}
-	return s.cfg.Catalog.View(ctx, op.call.Vault, keys, func(v store.View, sc catalog.Scope, recs []store.Record) error {
-		op.resource = sc.Access.ResourceID
-		if err := op.authorise(sc); err != nil {
-			return err
+	return s.cfg.Store.View(ctx, func(v store.View) error {
+		if op.reading != nil {
+			v = watchedView{v, op.reading}
 		}
-		return fn(v, sc, &seen{v, asked, recs})
+		return s.cfg.Catalog.In(v, op.call.Vault, keys, func(sc catalog.Scope, recs []store.Record) error {
+			op.resource = sc.Access.ResourceID
+			if err := op.authorise(sc); err != nil {
+				return err
+			}
+			if err := fn(v, sc, &seen{v, asked, recs}); err != nil || op.reading == nil {
+				return err
+			}
+			op.reading.finish(op, sc)
+			return nil
+		})
 	})
 }
 

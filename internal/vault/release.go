@@ -86,7 +86,7 @@ func (s *Service) release(ctx context.Context, op *operation, name, version stri
 		if !policy.Permits(statement) {
 			return release.NotPermitted()
 		}
-		private, err = s.privateKey(sc, r, name, found.version.Version)
+		private, _, err = s.privateKey(sc, r, name, found.version.Version)
 		return err
 	})
 	if err != nil {

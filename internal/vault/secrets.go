@@ -31,6 +31,7 @@ func (s *Service) SetSecret(ctx context.Context, call Call, name string, in SetS
 func (s *Service) GetSecret(ctx context.Context, call Call, name, version string) (*Secret, error) {
 	op, version := secretKind.onVersion(call, "Get", access.SecretGet, name, version)
 	op.reads(s.withBody(secretKind, name, version))
+	op.reading = new(Reading)
 	var got *Secret
 	err := s.read(ctx, op, func(_ store.View, sc catalog.Scope, r *seen) error {
 		head, v, err := s.lookup(sc, r, secretKind, name, version)
@@ -48,7 +49,7 @@ func (s *Service) GetSecret(ctx context.Context, call Call, name, version string
 		if got, err = head.show(sc, v).secret(); err != nil {
 			return err
 		}
-		got.Value = value
+		got.Value, got.Reading = value, op.reading
 		return nil
 	})
 	if err != nil {

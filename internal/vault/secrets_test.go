@@ -57,7 +57,7 @@ func checkSecret(t *testing.T, got, want *Secret, value string) {
 		t.Errorf("value %q, want %q", got.Value.Reveal(), value)
 	}
 	plain := *got
-	plain.Value = secret.Bytes{}
+	plain.Value, plain.Reading = secret.Bytes{}, nil
 	if !reflect.DeepEqual(&plain, want) {
 		t.Errorf("got  %+v\nwant %+v", &plain, want)
 	}

@@ -40,7 +40,8 @@ type Service struct {
 	heads   *cache.Map[string, cachedHead] // by record key
 	retries *retries                       // of lifetime actions
 	keys    *cache.Map[string, cachedKey]  // by record key
-	values  valueCache                     // by record key
+	uses    *cache.Map[usePlace, *admittedUse]
+	values  valueCache // by record key
 }
 
 // New returns a service of what the store holds.
@@ -49,6 +50,7 @@ func New(cfg Config) *Service {
 		cfg:     cfg,
 		heads:   cache.New[string, cachedHead](cachedHeads),
 		keys:    cache.New[string, cachedKey](cachedKeys),
+		uses:    cache.New[usePlace, *admittedUse](cachedUses),
 		retries: newRetries(),
 	}
 }

@@ -38,7 +38,7 @@ func (s *Service) exchangeKey(ctx context.Context, call Call, name, version stri
 		if err := admitExchange(v); err != nil {
 			return err
 		}
-		private, err = s.privateKey(sc, r, name, v.Version)
+		private, _, err = s.privateKey(sc, r, name, v.Version)
 		return err
 	})
 	if err != nil {

@@ -95,13 +95,57 @@ func (s *Service) cipher(ctx context.Context, call Call, u *keyUse, name, versio
 func (s *Service) use(ctx context.Context, call Call, u *keyUse, name, version string, rejected error,
 	work func(*keyops.Key) (keyops.Output, error),
 ) (*KeyResult, error) {
+	admitted, op, err := s.admit(ctx, call, u, name, version)
+	result := new(KeyResult)
+	if err == nil {
+		result.Name, result.Version = admitted.name, admitted.version.Version
+		result.Output, err = finish(result, rejected, admitted.private, work)
+	}
+	if err = s.conclude(ctx, op, err); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// admittedUse is a use of a key that a caller has been admitted to.
+type admittedUse struct {
+	name    string
+	version *versionRecord
+	private func() (*keyops.Key, error)
+	reading *Reading
+}
+
+// usePlace is where an admitted use is kept.
+type usePlace struct {
+	use                          *keyUse
+	vault, name, version, caller string
+}
+
+// cachedUses bounds the uses that are kept, each with a few records' keys.
+const cachedUses = 1024
+
+// admit decides whether the caller may use a version of the key so, as the records
+// are now, and returns the operation for the audit log. What it has decided before
+// holds while the records that it came from do; whether the key is valid at this
+// time does not come from them.
+func (s *Service) admit(ctx context.Context, call Call, u *keyUse, name, version string) (*admittedUse, *operation, error) {
+	place := usePlace{u, call.Vault, name, version, call.Caller.ObjectID}
+	if known, ok := s.uses.Get(place); ok {
+		if holds, err := s.holds(ctx, call, known.reading); holds || err != nil {
+			op := known.reading.repeat(call)
+			if err == nil {
+				err = u.admit(op, known.version, s.now())
+			}
+			return known, op, err
+		}
+	}
 	op, version := keyKind.onVersion(call, u.name, u.action, name, version)
 	if u.public {
 		op.ofPublic = access.KeyGet
 	}
 	op.reads(s.withBody(keyKind, name, version))
-	result := new(KeyResult)
-	var private func() (*keyops.Key, error)
+	op.reading = new(Reading)
+	admitted, parsed := &admittedUse{reading: op.reading}, false
 	err := s.look(ctx, op, func(_ store.View, sc catalog.Scope, r *seen) error {
 		head, v, err := s.lookup(sc, r, keyKind, name, version)
 		if err != nil {
@@ -110,17 +154,14 @@ func (s *Service) use(ctx context.Context, call Call, u *keyUse, name, version s
 		if err := u.admit(op, v, s.now()); err != nil {
 			return err
 		}
-		result.Name, result.Version = head.Name, v.Version
-		private, err = s.privateKey(sc, r, name, v.Version)
+		admitted.name, admitted.version = head.Name, v
+		admitted.private, parsed, err = s.privateKey(sc, r, name, v.Version)
 		return err
 	})
-	if err == nil {
-		result.Output, err = finish(result, rejected, private, work)
+	if err == nil && parsed {
+		s.uses.Put(place, admitted)
 	}
-	if err = s.conclude(ctx, op, err); err != nil {
-		return nil, err
-	}
-	return result, nil
+	return admitted, op, err
 }
 
 // admit decides whether the version may be used so, and has the audit log name
@@ -193,20 +234,21 @@ type cachedKey struct {
 }
 
 // privateKey returns what gives the private key of a version, to be called when
-// the view is closed: parsing a key takes longer than all that is done in one.
-func (s *Service) privateKey(sc catalog.Scope, r *seen, name, version string) (func() (*keyops.Key, error), error) {
+// the view is closed: parsing a key takes longer than all that is done in one. If it
+// is parsed already, it may be called again.
+func (s *Service) privateKey(sc catalog.Scope, r *seen, name, version string) (get func() (*keyops.Key, error), parsed bool, err error) {
 	key, rec, err := bodyOf(sc, r, keyKind, name, version)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if cached, ok := s.keys.Get(string(key)); ok && cached.revision == rec.Revision {
-		return func() (*keyops.Key, error) { return cached.key, nil }, nil
+		return func() (*keyops.Key, error) { return cached.key, nil }, true, nil
 	}
 	stored, err := open(sc, key, rec, decodeBody)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return func() (*keyops.Key, error) {
+	get = func() (*keyops.Key, error) {
 		defer clear(stored)
 		private, err := keyops.ParsePrivate(stored)
 		if err != nil {
@@ -214,5 +256,6 @@ func (s *Service) privateKey(sc catalog.Scope, r *seen, name, version string) (f
 		}
 		s.keys.Put(string(key), cachedKey{rec.Revision, private})
 		return private, nil
-	}, nil
+	}
+	return get, false, nil
 }

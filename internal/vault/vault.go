@@ -67,6 +67,8 @@ type Secret struct {
 	Object
 	ContentType *string
 	Value       secret.Bytes
+	// Reading is what GetSecret has made the answer of, for Service.Again.
+	Reading *Reading
 }
 
 // Key is one version of a key with its public part.
