@@ -24,6 +24,8 @@ import (
 // authorises and audits itself.
 type Vaults interface {
 	Info(ctx context.Context, name string) (vault.Info, error)
+	// Again says whether what was answered may be answered again.
+	Again(ctx context.Context, c vault.Call, r *vault.Reading) (bool, error)
 
 	SetSecret(ctx context.Context, c vault.Call, name string, in vault.SetSecret) (*vault.Secret, error)
 	GetSecret(ctx context.Context, c vault.Call, name, version string) (*vault.Secret, error)
@@ -85,7 +87,8 @@ type Config struct {
 
 type plane struct {
 	Config
-	router *httpx.Router
+	router  *httpx.Router
+	answers *answers
 }
 
 // New returns the plane of all vault hosts, or of all hosts of managed HSMs. It
@@ -95,7 +98,7 @@ func New(cfg Config) *httpx.Plane {
 }
 
 func newPlane(cfg Config) *plane {
-	p := &plane{Config: cfg}
+	p := &plane{Config: cfg, answers: newAnswers()}
 	routes := p.routes()
 	if p.HSM != nil {
 		routes = p.hsmRoutes(routes)
@@ -113,6 +116,9 @@ func (p *plane) handler() *httpx.Plane {
 // serve does the steps that every operation has in common, in their fixed
 // order, and returns why the request is refused.
 func (p *plane) serve(x *httpx.Exchange) error {
+	if done, err := p.answerAgain(x); done || err != nil {
+		return err
+	}
 	path := x.URL.EscapedPath()
 	if p.HSM != nil {
 		path = foldScope(path)
@@ -123,7 +129,7 @@ func (p *plane) serve(x *httpx.Exchange) error {
 	if err != nil {
 		return err
 	}
-	x.ResponseWriter.Header().Set("X-Ms-Keyvault-Region", info.Location)
+	x.ResponseWriter.Header()[regionHeader] = []string{info.Location}
 	if err := p.authenticate(x, info); err != nil {
 		return err
 	}

@@ -386,7 +386,7 @@ func TestInternalErrors(t *testing.T) {
 
 // handle replaces the operations of the plane by one at "/".
 func (w *world) handle(h func(*httpx.Exchange) error) {
-	p := &plane{Config: Config{Vaults: w.svc, Verify: verify, Logger: w.logger()}}
+	p := &plane{Config: Config{Vaults: w.svc, Verify: verify, Logger: w.logger()}, answers: newAnswers()}
 	p.router = httpx.NewRouter([]httpx.Route{{Method: "GET", Pattern: "/", Name: "Odd", Handle: h}})
 	w.plane = p.handler()
 }

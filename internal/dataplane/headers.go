@@ -35,6 +35,9 @@ func writeCommonHeaders(x *httpx.Exchange) {
 	}
 }
 
+// regionHeader is in canonical form.
+const regionHeader = "X-Ms-Keyvault-Region"
+
 // The values of the headers that are the same in every answer. They are shared.
 var (
 	noCache         = []string{"no-cache"}

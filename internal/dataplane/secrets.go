@@ -45,7 +45,11 @@ func (p *plane) getSecret(x *httpx.Exchange) error {
 	answer := secretBundle(x, s)
 	value := string(s.Value.Reveal())
 	answer.Value = &value
-	return x.Reply(http.StatusOK, (*secretAnswer)(&answer))
+	if err := x.Reply(http.StatusOK, (*secretAnswer)(&answer)); err != nil {
+		return err
+	}
+	p.answers.keep(x, s.Reading, (*secretAnswer)(&answer))
+	return nil
 }
 
 // checkOutContentType refuses to convert. The parameter is about the secret of

@@ -403,3 +403,14 @@ func (x *Exchange) Reply(status int, v any) error {
 	x.Status = status
 	return nil
 }
+
+// ReplyText answers with a status and JSON that is written already, with its length
+// as the header of that name has it.
+func (x *Exchange) ReplyText(status int, text []byte, length []string) {
+	h := x.ResponseWriter.Header()
+	h["Content-Type"] = contentType
+	h["Content-Length"] = length
+	x.ResponseWriter.WriteHeader(status)
+	_, _ = x.ResponseWriter.Write(text) // a peer that has gone is no failure of the operation
+	x.Status = status
+}

@@ -42,7 +42,7 @@ func (s *Service) GetSecret(ctx context.Context, call Call, name, version string
 		if v.Disabled {
 			return secretKind.disabled("get")
 		}
-		value, err := s.secretValue(sc, r, name, v.Version)
+		value, err := secretValue(sc, r, name, v.Version)
 		if err != nil {
 			return err
 		}
@@ -58,20 +58,13 @@ func (s *Service) GetSecret(ctx context.Context, call Call, name, version string
 	return got, nil
 }
 
-// secretValue opens the body of a version of a secret, which is kept for the next
-// reader.
-func (s *Service) secretValue(sc catalog.Scope, r *seen, name, version string) (secret.Bytes, error) {
+// secretValue opens the body of a version of a secret.
+func secretValue(sc catalog.Scope, r *seen, name, version string) (secret.Bytes, error) {
 	key, rec, err := bodyOf(sc, r, secretKind, name, version)
 	if err != nil {
 		return secret.Bytes{}, err
 	}
-	if value, ok := s.values.get(key, rec.Revision); ok {
-		return secret.New(value), nil
-	}
 	value, err := open(sc, key, rec, decodeBody)
-	if err == nil {
-		s.values.put(key, rec.Revision, value)
-	}
 	return secret.New(value), err
 }
 

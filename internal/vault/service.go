@@ -41,7 +41,6 @@ type Service struct {
 	retries *retries                       // of lifetime actions
 	keys    *cache.Map[string, cachedKey]  // by record key
 	uses    *cache.Map[usePlace, *admittedUse]
-	values  valueCache // by record key
 }
 
 // New returns a service of what the store holds.
