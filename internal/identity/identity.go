@@ -74,7 +74,8 @@ type Service struct {
 	audiences map[Plane]map[string]bool
 	resources map[string]bool // all that a token can be for
 	signing   signing
-	verified  *cache.Map[tokenDigest, verifiedToken]
+	names     *tokenNamer
+	verified  *cache.Map[tokenName, verifiedToken]
 	hashing   chan struct{} // holds one element for each hash being computed
 	indexed   atomic.Bool   // no application lacks the records that find it
 }
@@ -95,7 +96,8 @@ func New(cfg Config) *Service {
 		cfg:       cfg,
 		audiences: map[Plane]map[string]bool{},
 		resources: map[string]bool{},
-		verified:  cache.New[tokenDigest, verifiedToken](cachedTokens),
+		names:     newTokenNamer(),
+		verified:  cache.New[tokenName, verifiedToken](cachedTokens),
 		hashing:   make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.signing.ready = make(chan struct{})

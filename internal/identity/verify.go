@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"strings"
 	"time"
@@ -14,9 +13,6 @@ import (
 
 // maxToken bounds a bearer token: ours have about one kilobyte.
 const maxToken = 16 << 10
-
-// tokenDigest stands for a token in memory, so that the token need not.
-type tokenDigest [sha256.Size]byte
 
 // verifiedToken is what stays of a token whose signature and issuer were found
 // right. Its times and its audience are looked at on each use.
@@ -36,10 +32,10 @@ func (s *Service) Verify(ctx context.Context, plane Plane, bearer string) (acces
 	if len(bearer) > maxToken {
 		return access.Caller{}, malformed(plane)
 	}
-	digest := hashToken(bearer)
-	token, known := s.verified.Get(digest)
+	name := s.names.nameOf(bearer)
+	token, known := s.verified.Get(name)
 	if known && s.signing.keys.Load().find(token.key) == nil {
-		s.verified.Delete(digest) // with its key
+		s.verified.Delete(name) // with its key
 		known = false
 	}
 	if !known {
@@ -55,7 +51,7 @@ func (s *Service) Verify(ctx context.Context, plane Plane, bearer string) (acces
 	now := s.cfg.Now()
 	switch {
 	case !now.Before(token.expires):
-		s.verified.Delete(digest)
+		s.verified.Delete(name)
 		return access.Caller{}, expired(plane, token.expires, now)
 	case now.Before(token.notBefore):
 		return access.Caller{}, notYetValid(plane, token.notBefore, now)
@@ -63,18 +59,9 @@ func (s *Service) Verify(ctx context.Context, plane Plane, bearer string) (acces
 		return access.Caller{}, wrongAudience(plane, s.cfg.Audiences[plane], token.audience)
 	}
 	if !known {
-		s.verified.Put(digest, token)
+		s.verified.Put(name, token)
 	}
 	return token.caller, nil
-}
-
-// hashToken hashes tokens of the usual size where they do not become garbage.
-func hashToken(bearer string) tokenDigest {
-	var room [2 << 10]byte
-	if len(bearer) > len(room) {
-		return sha256.Sum256([]byte(bearer))
-	}
-	return sha256.Sum256(room[:copy(room[:], bearer)])
 }
 
 // verifySignature returns the claims of a token that one of our keys has signed,

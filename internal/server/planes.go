@@ -33,7 +33,7 @@ type planes struct {
 // not have are refused: no address may be rendered from a host that anyone can
 // write.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
-	site, ok := s.cfg.Hosts.Lookup(r.Host)
+	site, ok := s.site(r.Host)
 	if !ok {
 		refuse(w, http.StatusMisdirectedRequest, "MisdirectedRequest",
 			"This service does not answer for the host of the request. Use a host name of its host table, or add its domain to the configuration.")
@@ -58,6 +58,18 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.planes.management.ServeHTTP(w, r)
 	}
+}
+
+// site finds the host of a request in the table, or among those that were found.
+func (s *Server) site(host string) (httpx.Site, bool) {
+	if site, ok := s.sites.Get(host); ok {
+		return site, true
+	}
+	site, ok := s.cfg.Hosts.Lookup(host)
+	if ok && len(host) <= maxCachedHost {
+		s.sites.Put(host, site)
+	}
+	return site, ok
 }
 
 // isToken reports whether a request that is not for a vault is for the token

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/openkeyvault/openkeyvault/internal/cache"
 	"github.com/openkeyvault/openkeyvault/internal/egress"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
@@ -65,7 +66,8 @@ type Server struct {
 	data    *data
 	http    *http.Server
 	planes  planes
-	stop    context.CancelFunc // ends the workers
+	sites   *cache.Map[string, httpx.Site] // by host, as requested
+	stop    context.CancelFunc             // ends the workers
 	workers sync.WaitGroup
 	// leaving is set once the server will end soon, draining once it answers
 	// nothing new.
@@ -86,6 +88,12 @@ const (
 	idleTimeout       = 3 * time.Minute
 )
 
+// Bounds of the hosts that are remembered.
+const (
+	cachedSites   = 1024
+	maxCachedHost = 300 // a name and a port
+)
+
 // Open opens the data, starts the background work and returns a server that
 // Serve makes reachable. The caller closes it with Shutdown.
 func Open(ctx context.Context, cfg Config) (*Server, error) {
@@ -101,7 +109,7 @@ func openOver(ctx context.Context, cfg Config, d *data) (*Server, error) {
 	if cfg.DomainClock == nil {
 		cfg.DomainClock = time.Now
 	}
-	s := &Server{cfg: cfg, data: d}
+	s := &Server{cfg: cfg, data: d, sites: cache.New[string, httpx.Site](cachedSites)}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	if err := s.connect(background); err != nil {
