@@ -6,11 +6,15 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/openkeyvault/openkeyvault/api"
 )
 
 // BenchmarkSign signs with RS256 and 2048 bits through the whole plane but the
@@ -42,6 +46,52 @@ func BenchmarkSign(b *testing.B) {
 	b.ReportMetric(float64(whole)/float64(b.N), "ns/whole")
 	b.ReportMetric(float64(whole)/float64(raw), "x-raw")
 }
+
+// BenchmarkOperation gives the time of an operation whose arithmetic is fast
+// through the whole plane but the connection, from the body to the answer.
+func BenchmarkOperation(b *testing.B) {
+	w := newWorld(b)
+	w.create("ec")
+	w.plantOct("oct", make([]byte, 32))
+	page := base64.RawURLEncoding.EncodeToString(make([]byte, 4096))
+	sealed := w.direct(request{method: "POST", path: "/keys/oct//encrypt", body: `{"alg":"A256GCM","value":"` + page + `"}`}).is(http.StatusOK).body
+	_, sealed, _ = strings.Cut(sealed, ",")
+	signed := w.direct(request{method: "POST", path: "/keys/ec//sign", body: `{"alg":"ES256","value":"` + joe + `"}`}).is(http.StatusOK).body
+	_, signed, _ = strings.Cut(signed, ",")
+	for _, bm := range []struct{ name, path, body string }{
+		{"A256GCM encrypt 4 KiB", "/keys/oct//encrypt", `{"alg":"A256GCM","value":"` + page + `"}`},
+		{"A256GCM decrypt 4 KiB", "/keys/oct//decrypt", `{"alg":"A256GCM",` + sealed},
+		{"ES256 sign", "/keys/ec//sign", `{"alg":"ES256","value":"` + joe + `"}`},
+		{"ES256 verify", "/keys/ec//verify", `{"alg":"ES256","digest":"` + joe + `",` + signed},
+		{"HS256 sign", "/keys/oct//sign", `{"alg":"HS256","value":"` + joe + `"}`},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			ask := request{method: "POST", path: bm.path, body: bm.body, version: api.Version20260501Preview}.complete()
+			req := ask.http(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				req.Body = io.NopCloser(strings.NewReader(ask.body))
+				rw := &taken{header: http.Header{}}
+				w.handler.ServeHTTP(rw, req)
+				if rw.status != http.StatusOK {
+					b.Fatalf("status %d", rw.status)
+				}
+			}
+		})
+	}
+}
+
+// taken is a ResponseWriter whose peer takes everything.
+type taken struct {
+	header http.Header
+	status int
+}
+
+func (t *taken) Header() http.Header { return t.header }
+
+func (t *taken) Write(p []byte) (int, error) { return len(p), nil }
+
+func (t *taken) WriteHeader(status int) { t.status = status }
 
 // rsaKey returns a key of the file as the standard library has it.
 func rsaKey(t testing.TB, file string) *rsa.PrivateKey {
