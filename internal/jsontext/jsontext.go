@@ -1,8 +1,9 @@
-// Package jsontext appends JSON without reflection, for the few texts that are
-// written with every request.
+// Package jsontext appends and reads JSON without reflection, for the few texts
+// that are written or read with every request.
 //
-// It guarantees the bytes that encoding/json would have written. It knows no
-// types: who uses it writes braces and names itself.
+// It guarantees the bytes that encoding/json would have written, and to read
+// nothing else than encoding/json would have read: what is unusual it leaves to
+// that. It knows no types: who uses it knows the names.
 package jsontext
 
 import (
