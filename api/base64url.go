@@ -25,16 +25,19 @@ var (
 
 // MarshalText returns the unpadded base64url text.
 func (b Base64URL) MarshalText() ([]byte, error) {
-	text := make([]byte, unpadded.EncodedLen(len(b)))
-	unpadded.Encode(text, b)
-	return text, nil
+	return b.AppendText(make([]byte, 0, unpadded.EncodedLen(len(b))))
+}
+
+// AppendText appends the unpadded base64url text.
+func (b Base64URL) AppendText(dst []byte) ([]byte, error) {
+	return unpadded.AppendEncode(dst, b), nil
 }
 
 // UnmarshalText decodes base64url text. Its errors name a position, never the
 // text itself.
 func (b *Base64URL) UnmarshalText(text []byte) error {
 	// encoding/base64 skips line breaks even in strict mode.
-	if bytes.ContainsAny(text, "\r\n") {
+	if bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 {
 		return fmt.Errorf("decoding base64url: %w", errLineBreak)
 	}
 	enc := unpadded
