@@ -68,7 +68,7 @@ func (p *plane) verify(x *httpx.Exchange) error {
 	if err != nil {
 		return withAddress(x, err)
 	}
-	return x.Reply(http.StatusOK, api.KeyVerifyResult{Value: valid})
+	return x.Reply(http.StatusOK, &verifyAnswer{Value: valid})
 }
 
 // signRequest returns what signing and verifying have in common. member is the
@@ -130,8 +130,8 @@ func checkAlgorithm(x *httpx.Exchange, a api.Algorithm) error {
 	return nil
 }
 
-func keyResult(x *httpx.Exchange, r *vault.KeyResult) api.KeyOperationResult {
-	return api.KeyOperationResult{
+func keyResult(x *httpx.Exchange, r *vault.KeyResult) *keyAnswer {
+	return &keyAnswer{
 		KID: objectID(x, keys, r.Name, r.Version), Value: r.Value, IV: r.IV, Tag: r.Tag, AAD: r.AAD,
 	}
 }
