@@ -75,7 +75,7 @@ type Service struct {
 	resources map[string]bool // all that a token can be for
 	signing   signing
 	names     *tokenNamer
-	verified  *cache.Map[tokenName, verifiedToken]
+	verified  *cache.Map[tokenName, *verifiedToken]
 	hashing   chan struct{} // holds one element for each hash being computed
 	indexed   atomic.Bool   // no application lacks the records that find it
 }
@@ -97,7 +97,7 @@ func New(cfg Config) *Service {
 		audiences: map[Plane]map[string]bool{},
 		resources: map[string]bool{},
 		names:     newTokenNamer(),
-		verified:  cache.New[tokenName, verifiedToken](cachedTokens),
+		verified:  cache.New[tokenName, *verifiedToken](cachedTokens),
 		hashing:   make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.signing.ready = make(chan struct{})

@@ -15,7 +15,7 @@ import (
 const maxToken = 16 << 10
 
 // verifiedToken is what stays of a token whose signature and issuer were found
-// right. Its times and its audience are looked at on each use.
+// right. It is never changed. Its times and its audience are looked at on each use.
 type verifiedToken struct {
 	key                string // the id of the one that signed it
 	caller             access.Caller
@@ -39,29 +39,43 @@ func (s *Service) Verify(ctx context.Context, plane Plane, bearer string) (acces
 		known = false
 	}
 	if !known {
-		key, c, err := s.verifySignature(ctx, plane, bearer)
-		if err != nil {
+		var err error
+		if token, err = s.verifyNew(ctx, plane, bearer); err != nil {
 			return access.Caller{}, err
 		}
-		if want := s.Issuer(c.Tenant); c.Issuer != want || c.Tenant == "" || c.Object == "" {
-			return access.Caller{}, wrongIssuer(plane, want, c.Issuer)
-		}
-		token = verifiedToken{key, c.caller(), c.Audience, foldAudience(c.Audience), time.Unix(c.NotBefore, 0), time.Unix(c.Expires, 0)}
 	}
 	now := s.cfg.Now()
-	switch {
-	case !now.Before(token.expires):
-		s.verified.Delete(name)
-		return access.Caller{}, expired(plane, token.expires, now)
-	case now.Before(token.notBefore):
-		return access.Caller{}, notYetValid(plane, token.notBefore, now)
-	case !s.audiences[plane][token.folded]:
-		return access.Caller{}, wrongAudience(plane, s.cfg.Audiences[plane], token.audience)
+	if now.Before(token.notBefore) || !now.Before(token.expires) || !s.audiences[plane][token.folded] {
+		return access.Caller{}, s.unsuitable(plane, name, token, now)
 	}
 	if !known {
 		s.verified.Put(name, token)
 	}
 	return token.caller, nil
+}
+
+// unsuitable says why a token of ours is not good for the plane at this time.
+func (s *Service) unsuitable(plane Plane, name tokenName, token *verifiedToken, now time.Time) error {
+	switch {
+	case !now.Before(token.expires):
+		s.verified.Delete(name)
+		return expired(plane, token.expires, now)
+	case now.Before(token.notBefore):
+		return notYetValid(plane, token.notBefore, now)
+	}
+	return wrongAudience(plane, s.cfg.Audiences[plane], token.audience)
+}
+
+// verifyNew verifies the signature and the issuer of a token.
+func (s *Service) verifyNew(ctx context.Context, plane Plane, bearer string) (*verifiedToken, error) {
+	key, c, err := s.verifySignature(ctx, plane, bearer)
+	if err != nil {
+		return nil, err
+	}
+	if want := s.Issuer(c.Tenant); c.Issuer != want || c.Tenant == "" || c.Object == "" {
+		return nil, wrongIssuer(plane, want, c.Issuer)
+	}
+	return &verifiedToken{key, c.caller(), c.Audience, foldAudience(c.Audience), time.Unix(c.NotBefore, 0), time.Unix(c.Expires, 0)}, nil
 }
 
 // verifySignature returns the claims of a token that one of our keys has signed,

@@ -313,7 +313,7 @@ func TestRememberedTokensAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for i := range cachedTokens {
-		w.svc.verified.Put(tokenName{byte(i), byte(i >> 8), 1}, verifiedToken{})
+		w.svc.verified.Put(tokenName{byte(i), byte(i >> 8), 1}, &verifiedToken{})
 	}
 	_, err := w.svc.Verify(t.Context(), PlaneVault, w.bearer(vaultResource))
 	must(t, err)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
+	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
@@ -29,7 +30,9 @@ func (s *Service) Again(ctx context.Context, call Call, r *Reading) (bool, error
 	if holds, err := s.holds(ctx, call, r); !holds || err != nil {
 		return false, err
 	}
-	return true, s.conclude(ctx, r.repeat(call), nil)
+	return true, s.cfg.Audit.Write(context.WithoutCancel(ctx), audit.Record{
+		Operation: r.operation, Resource: r.resource, Object: r.path, Caller: call.Caller, Origin: call.Origin,
+	})
 }
 
 // holds is Again without the audit.
