@@ -130,8 +130,8 @@ func (w *world) restart() {
 	})
 }
 
-func record(operation string) audit.Record {
-	return audit.Record{
+func record(operation string) *audit.Record {
+	return &audit.Record{
 		Operation: operation, Resource: "/subscriptions/s/vaults/v", Object: "secrets/name",
 		Caller: access.Caller{TenantID: "tenant", ObjectID: "object", AppID: "app", Issuer: "https://issuer/"},
 	}

@@ -83,10 +83,10 @@ func unavailable() error {
 		"The audit log cannot be written, so no operation is carried out. Retry later; the operator finds the cause in the server's log.")
 }
 
-// Write records a read or a refusal. When it returns an error, the answer must
+// Write records a read or a refusal, and sets the record's id and time. When it returns an error, the answer must
 // not be sent: the error is a *fault.Error of kind Unavailable.
-func (l *Log) Write(_ context.Context, r Record) error {
-	l.stamp(&r)
+func (l *Log) Write(_ context.Context, r *Record) error {
+	l.stamp(r)
 	room := lines.Get().(*line)
 	defer room.free()
 	room.text = r.appendJSON(room.text[:0])
@@ -103,10 +103,10 @@ type Entry struct {
 	sealed []byte
 }
 
-// Prepare chooses the id and time of the record of a mutation. It is called
+// Prepare sets the id and time of the record of a mutation. It is called
 // before the update, because the update's function may run several times.
-func (l *Log) Prepare(r Record) (Entry, error) {
-	l.stamp(&r)
+func (l *Log) Prepare(r *Record) (Entry, error) {
+	l.stamp(r)
 	room := lines.Get().(*line)
 	defer room.free()
 	room.text = r.appendJSON(room.text[:0])

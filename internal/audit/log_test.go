@@ -30,7 +30,7 @@ func TestLine(t *testing.T) {
 		Origin: audit.Origin{RequestID: "r", ClientRequestID: "c\n\"", Address: "192.0.2.1", UserAgent: "<ua>", APIVersion: "7.4"},
 		Code:   "Forbidden/ForbiddenByPolicy", Reason: "no",
 	}
-	if err := w.log.Write(t.Context(), r); err != nil {
+	if err := w.log.Write(t.Context(), &r); err != nil {
 		t.Fatal(err)
 	}
 	got := w.sink.lines[0]
@@ -50,7 +50,7 @@ func TestLine(t *testing.T) {
 		t.Errorf("the line reads as %+v, want %+v", read, r)
 	}
 
-	if err := w.log.Write(t.Context(), audit.Record{Operation: "VaultGet"}); err != nil {
+	if err := w.log.Write(t.Context(), &audit.Record{Operation: "VaultGet"}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := w.sink.lines[0], `","time":"2030-01-02T02:04:05.6789Z","operation":"VaultGet","origin":{},"caller":{}}`; !strings.HasSuffix(got, want) {

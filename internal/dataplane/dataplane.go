@@ -113,12 +113,16 @@ func (p *plane) handler() *httpx.Plane {
 	}
 }
 
-// serve does the steps that every operation has in common, in their fixed
-// order, and returns why the request is refused.
+// serve answers, or returns why the request is refused.
 func (p *plane) serve(x *httpx.Exchange) error {
 	if done, err := p.answerAgain(x); done || err != nil {
 		return err
 	}
+	return p.operate(x)
+}
+
+// operate does the steps that every operation has in common, in their fixed order.
+func (p *plane) operate(x *httpx.Exchange) error {
 	path := x.URL.EscapedPath()
 	if p.HSM != nil {
 		path = foldScope(path)

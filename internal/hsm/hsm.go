@@ -72,8 +72,8 @@ func (op *operation) authorise(v *catalog.Vault) error {
 	return op.invalid
 }
 
-func (op *operation) record() audit.Record {
-	return audit.Record{
+func (op *operation) record() *audit.Record {
+	return &audit.Record{
 		Operation: op.name, Resource: op.resource, Object: op.object, Caller: op.call.Caller, Origin: op.call.Origin,
 	}
 }

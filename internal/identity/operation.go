@@ -123,8 +123,8 @@ func (d *Directory) write(ctx context.Context, op *operation, fn func(store.Tx) 
 	return nil
 }
 
-func (op *operation) record() audit.Record {
-	return audit.Record{Operation: op.name, Resource: directoryScope, Object: op.object, Caller: op.call.Caller, Origin: op.call.Origin}
+func (op *operation) record() *audit.Record {
+	return &audit.Record{Operation: op.name, Resource: directoryScope, Object: op.object, Caller: op.call.Caller, Origin: op.call.Origin}
 }
 
 // conclude audits a read or a refusal and returns what the caller is told. The

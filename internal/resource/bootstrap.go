@@ -94,7 +94,7 @@ func (s *Service) AssignRole(ctx context.Context, a access.Assignment) error {
 	if a.ID == "" {
 		a.ID = assignmentID(a)
 	}
-	entry, err := s.cfg.Audit.Prepare(audit.Record{Operation: "RoleAssignmentPut", Resource: a.Scope, Object: a.ID})
+	entry, err := s.cfg.Audit.Prepare(&audit.Record{Operation: "RoleAssignmentPut", Resource: a.Scope, Object: a.ID})
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (s *Service) EnsureGroup(ctx context.Context, subscription, group, location
 	if err := errors.Join(checkGroupName(group), in.check()); err != nil {
 		return err
 	}
-	entry, err := s.cfg.Audit.Prepare(audit.Record{Operation: "ResourceGroupPut", Resource: groupScope(subscription, group)})
+	entry, err := s.cfg.Audit.Prepare(&audit.Record{Operation: "ResourceGroupPut", Resource: groupScope(subscription, group)})
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (s *Service) EnsureVault(ctx context.Context, in EnsureVault) (created bool
 	if err != nil {
 		return false, err
 	}
-	entry, err := s.cfg.Audit.Prepare(audit.Record{
+	entry, err := s.cfg.Audit.Prepare(&audit.Record{
 		Operation: "VaultPut", Resource: vaultScope(in.Subscription, in.Group, in.Name),
 	})
 	if err != nil {

@@ -210,7 +210,7 @@ func (s *Service) purgeOne(ctx context.Context, e store.Entry) (done bool, err e
 	if err != nil {
 		return false, err
 	}
-	entry, err := s.cfg.Audit.Prepare(record)
+	entry, err := s.cfg.Audit.Prepare(&record)
 	if err != nil {
 		return false, err
 	}

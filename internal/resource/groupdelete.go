@@ -89,7 +89,7 @@ func (s *Service) removeFromGroup(ctx context.Context, job *Job, e store.Entry) 
 	}
 	rm := s.newRemoval(Call{Caller: job.Caller, Origin: job.Origin})
 	operation, path := deletionOf(e.Key)
-	entry, err := s.cfg.Audit.Prepare(audit.Record{
+	entry, err := s.cfg.Audit.Prepare(&audit.Record{
 		Operation: operation, Resource: groupScope(job.SubscriptionID, job.Group), Object: path,
 		Caller: job.Caller, Origin: job.Origin,
 	})

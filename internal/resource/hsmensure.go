@@ -34,7 +34,7 @@ func (s *Service) EnsureHSM(ctx context.Context, in EnsureHSM) (created bool, er
 		return false, err
 	}
 	draft.local = access.LocalRoles{Assignments: assignLocal(spec.InitialAdmins, in.Roles...)}
-	entry, err := s.cfg.Audit.Prepare(audit.Record{
+	entry, err := s.cfg.Audit.Prepare(&audit.Record{
 		Operation: "ManagedHSMPut", Resource: hsmScope(in.Subscription, in.Group, in.Name),
 	})
 	if err != nil {

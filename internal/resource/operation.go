@@ -226,8 +226,8 @@ func (s *Service) write(ctx context.Context, op *operation, fn func(store.Tx, pl
 	return nil
 }
 
-func (op *operation) record() audit.Record {
-	return audit.Record{Operation: op.name, Resource: op.scope, Object: op.object, Caller: op.call.Caller, Origin: op.call.Origin}
+func (op *operation) record() *audit.Record {
+	return &audit.Record{Operation: op.name, Resource: op.scope, Object: op.object, Caller: op.call.Caller, Origin: op.call.Origin}
 }
 
 // conclude audits a read or a refusal and returns what the caller is told. The

@@ -33,14 +33,23 @@ type planes struct {
 // not have are refused: no address may be rendered from a host that anyone can
 // write.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 2 {
+		growStack()
+	}
+	site, ok := s.sites.Get(r.Host)
+	if ok && site.Vault != "" && !s.draining.Load() {
+		s.planes.vault.ServeSite(w, r, site)
+		return
+	}
+	s.dispatchAny(w, r)
+}
+
+// dispatchAny is dispatch for more than vaults that were found before.
+func (s *Server) dispatchAny(w http.ResponseWriter, r *http.Request) {
 	site, ok := s.site(r.Host)
 	if !ok {
 		refuse(w, http.StatusMisdirectedRequest, "MisdirectedRequest",
 			"This service does not answer for the host of the request. Use a host name of its host table, or add its domain to the configuration.")
-		return
-	}
-	if site.Vault != "" && !s.draining.Load() {
-		s.planes.vault.ServeSite(w, r, site)
 		return
 	}
 	r = r.WithContext(httpx.WithSite(r.Context(), site))
@@ -49,6 +58,8 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case site.Vault != "":
+		s.planes.vault.ServeHTTP(w, r)
 	case site.HSM != "":
 		s.planes.hsm.ServeHTTP(w, r)
 	case isDirectory(site, r):
@@ -60,11 +71,8 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// site finds the host of a request in the table, or among those that were found.
+// site finds the host of a request in the table, and remembers it.
 func (s *Server) site(host string) (httpx.Site, bool) {
-	if site, ok := s.sites.Get(host); ok {
-		return site, true
-	}
 	site, ok := s.cfg.Hosts.Lookup(host)
 	if ok && len(host) <= maxCachedHost {
 		s.sites.Put(host, site)

@@ -117,7 +117,7 @@ func ReplaceRecoveryKey(ctx context.Context, cfg DataConfig, file string, logger
 // keys change. The caller is nobody the service knows: who holds the machine.
 func noteOperator(ctx context.Context, s store.Store, k *seal.Keyring, operation string, logger *slog.Logger) error {
 	log := audit.New(audit.Config{Store: s, Sealer: k.System(), Sink: audit.Discard{}, Now: time.Now, Logger: logger})
-	entry, err := log.Prepare(audit.Record{Operation: operation})
+	entry, err := log.Prepare(&audit.Record{Operation: operation})
 	if err != nil {
 		return err
 	}

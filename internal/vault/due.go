@@ -124,7 +124,7 @@ func (s *Service) purgeOne(ctx context.Context, key []byte, vaults map[string]*c
 	if vault := vaults[d.vaultID]; vault != nil {
 		record.Resource = vault.ResourceID()
 	}
-	entry, err := s.cfg.Audit.Prepare(record)
+	entry, err := s.cfg.Audit.Prepare(&record)
 	if err != nil {
 		return false, err
 	}

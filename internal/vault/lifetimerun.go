@@ -200,7 +200,7 @@ func (t *turn) commit(ctx context.Context, w *writes, entry *audit.Entry) (done 
 // record prepares the audit record of the service's own work: its caller is
 // nobody.
 func (t *turn) record(operation, version string) (*audit.Entry, error) {
-	entry, err := t.service.cfg.Audit.Prepare(audit.Record{
+	entry, err := t.service.cfg.Audit.Prepare(&audit.Record{
 		Operation: operation, Resource: t.scope.Vault.ResourceID(), Object: t.kind.collection + "/" + pathOf(t.head.Name, version),
 	})
 	return &entry, err

@@ -111,8 +111,8 @@ func (op *operation) settleHead(before, next *headRecord) error {
 	return op.settle(before, next)
 }
 
-func (op *operation) record(path string) audit.Record {
-	return audit.Record{
+func (op *operation) record(path string) *audit.Record {
+	return &audit.Record{
 		Operation: op.name, Resource: op.resource, Object: path,
 		Caller: op.call.Caller, Origin: op.call.Origin,
 	}

@@ -27,16 +27,21 @@ type Reading struct {
 // answer now. If so, it is audited as if it had been made anew, and that answer may
 // be given. If not, nothing is audited and nothing is known: the operation decides.
 func (s *Service) Again(ctx context.Context, call Call, r *Reading) (bool, error) {
-	if holds, err := s.holds(ctx, call, r); !holds || err != nil {
+	if holds, err := s.holds(ctx, &call, r); !holds || err != nil {
 		return false, err
 	}
-	return true, s.cfg.Audit.Write(context.WithoutCancel(ctx), audit.Record{
+	return true, s.audit(ctx, &call, r)
+}
+
+// audit writes the record of a reading's operation for another call.
+func (s *Service) audit(ctx context.Context, call *Call, r *Reading) error {
+	return s.cfg.Audit.Write(context.WithoutCancel(ctx), &audit.Record{
 		Operation: r.operation, Resource: r.resource, Object: r.path, Caller: call.Caller, Origin: call.Origin,
 	})
 }
 
 // holds is Again without the audit.
-func (s *Service) holds(ctx context.Context, call Call, r *Reading) (holds bool, err error) {
+func (s *Service) holds(ctx context.Context, call *Call, r *Reading) (holds bool, err error) {
 	if s.cfg.Audit.Ready() != nil || !r.isOf(call) {
 		return false, nil
 	}
@@ -49,7 +54,7 @@ func (s *Service) holds(ctx context.Context, call Call, r *Reading) (holds bool,
 
 // isOf reports whether the call is by the same caller to the same vault, from an
 // address that may come in.
-func (r *Reading) isOf(call Call) bool {
+func (r *Reading) isOf(call *Call) bool {
 	return call.Caller.Equal(&r.caller) && strings.EqualFold(r.vault, call.Vault) &&
 		access.FromAddress(call.Caller, *r.network, call.Origin.Address) == nil
 }

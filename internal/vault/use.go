@@ -131,7 +131,7 @@ const cachedUses = 1024
 func (s *Service) admit(ctx context.Context, call Call, u *keyUse, name, version string) (*admittedUse, *operation, error) {
 	place := usePlace{u, call.Vault, name, version, call.Caller.ObjectID}
 	if known, ok := s.uses.Get(place); ok {
-		if holds, err := s.holds(ctx, call, known.reading); holds || err != nil {
+		if holds, err := s.holds(ctx, &call, known.reading); holds || err != nil {
 			op := known.reading.repeat(call)
 			if err == nil {
 				err = u.admit(op, known.version, s.now())
