@@ -2,12 +2,12 @@ package audit
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -137,7 +137,7 @@ func (l *Log) stamp(r *Record) {
 	l.mu.Unlock()
 	var id [16]byte
 	binary.BigEndian.PutUint64(id[:8], order)
-	rand.Read(id[8:])
+	binary.BigEndian.PutUint64(id[8:], rand.Uint64())
 	r.Time = now.UTC()
 	r.ID = hex.EncodeToString(id[:])
 }
