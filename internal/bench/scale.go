@@ -67,5 +67,5 @@ func (r *run) compareScale(ctx context.Context, small, large *house, load func(*
 	r.add(compare(row, ours.each(medianTime), limit.each(medianTime)))
 	row.Scenario, row.Budget, row.Note = what+", 99th percentile", nil, ""
 	r.add(compare(row, ours.each(slowTime), limit.each(slowTime)))
-	return nil
+	return r.profiled(ours, slug(what))
 }
