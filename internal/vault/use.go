@@ -95,7 +95,7 @@ func (s *Service) cipher(ctx context.Context, call Call, u *keyUse, name, versio
 func (s *Service) use(ctx context.Context, call Call, u *keyUse, name, version string, rejected error,
 	work func(*keyops.Key) (keyops.Output, error),
 ) (*KeyResult, error) {
-	admitted, op, err := s.admit(ctx, call, u, name, version)
+	admitted, op, err := s.admitUse(ctx, call, u, name, version)
 	result := new(KeyResult)
 	if err == nil {
 		result.Name, result.Version = admitted.name, admitted.version.Version
@@ -124,11 +124,11 @@ type usePlace struct {
 // cachedUses bounds the uses that are kept, each with a few records' keys.
 const cachedUses = 1024
 
-// admit decides whether the caller may use a version of the key so, as the records
+// admitUse decides whether the caller may use a version of the key so, as the records
 // are now, and returns the operation for the audit log. What it has decided before
 // holds while the records that it came from do; whether the key is valid at this
 // time does not come from them.
-func (s *Service) admit(ctx context.Context, call Call, u *keyUse, name, version string) (*admittedUse, *operation, error) {
+func (s *Service) admitUse(ctx context.Context, call Call, u *keyUse, name, version string) (*admittedUse, *operation, error) {
 	place := usePlace{u, call.Vault, name, version, call.Caller.ObjectID}
 	if known, ok := s.uses.Get(place); ok {
 		if holds, err := s.holds(ctx, &call, known.reading); holds || err != nil {
