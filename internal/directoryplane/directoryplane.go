@@ -84,7 +84,7 @@ func (p *Plane) serve(x *httpx.Exchange) error {
 		return noRoute(x, allow)
 	}
 	if clientID != "" {
-		x.Params[clientIDParam] = clientID
+		x.Params = x.Params.With(clientIDParam, clientID)
 	}
 	if err := checkContentType(x); err != nil {
 		return err

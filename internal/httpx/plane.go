@@ -120,7 +120,7 @@ func CallersID(r *http.Request, header string) string {
 // it is JSON in UTF-8. One that says nothing is taken for JSON.
 func (x *Exchange) TakesJSON() bool {
 	header := x.Request.Header.Get("Content-Type")
-	if x.Route.MaxBody == 0 || header == "" {
+	if x.Route.MaxBody == 0 || header == "" || header == "application/json" {
 		return true
 	}
 	media, params, err := mime.ParseMediaType(header)

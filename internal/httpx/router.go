@@ -3,9 +3,12 @@ package httpx
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/openkeyvault/openkeyvault/internal/cache"
 )
 
 // Route is one operation of a plane, as data.
@@ -26,14 +29,34 @@ type Route struct {
 	Handle func(*Exchange) error
 }
 
-// Params are the values of a route's parameters, decoded.
+// Params are the values of a route's parameters, decoded. They are shared and must
+// not be changed.
 type Params map[string]string
 
 // Router finds the route of a request by its path as sent: it never redirects
 // and never cleans, because the official clients mean something by an empty
-// segment ("/keys/name//encrypt" is the newest version). It is immutable and
-// safe for concurrent use.
-type Router struct{ root node }
+// segment ("/keys/name//encrypt" is the newest version). It is safe for concurrent
+// use.
+type Router struct {
+	root node
+	// found are matches of short paths: most requests name what others have named.
+	found *cache.Map[request, match]
+}
+
+// request is what is looked for, and match what was found.
+type (
+	request struct{ method, path string }
+	match   struct {
+		route  *Route
+		params Params
+	}
+)
+
+// Bounds of the matches that are remembered, a kilobyte each at most.
+const (
+	cachedMatches = 4096
+	maxCachedPath = 256
+)
 
 type node struct {
 	literal  map[string]*node // by folded segment
@@ -46,7 +69,7 @@ type node struct {
 // NewRouter compiles routes. It panics when two of them are the same or a
 // pattern is malformed: routes are part of the program.
 func NewRouter(routes []Route) *Router {
-	r := &Router{}
+	r := &Router{found: cache.New[request, match](cachedMatches)}
 	for i := range routes {
 		if err := r.add(&routes[i]); err != nil {
 			panic(fmt.Sprintf("httpx: route %s %s: %v", routes[i].Method, routes[i].Pattern, err))
@@ -130,6 +153,39 @@ func (n *node) child(segment string) (*node, error) {
 // could mean, whatever the method and whatever follows: with "/keys/restore"
 // among the patterns no path means a key of that name.
 func (r *Router) Match(method, escapedPath string) (route *Route, params Params, allow []string, ok bool) {
+	if known, ok := r.found.Get(request{method, escapedPath}); ok {
+		return known.route, known.params, nil, true
+	}
+	route, params, allow, ok = r.search(method, escapedPath)
+	if ok && len(escapedPath) <= maxCachedPath {
+		// The path may be part of a longer text, and so may be what the parameters hold.
+		path := strings.Clone(escapedPath)
+		r.found.Put(request{route.Method, path}, match{route, params.clone()})
+	}
+	return route, params, allow, ok
+}
+
+// With returns parameters that have one more.
+func (p Params) With(name, value string) Params {
+	c := maps.Clone(p)
+	if c == nil {
+		c = Params{}
+	}
+	c[name] = value
+	return c
+}
+
+// clone returns parameters that share nothing with the path that they came from.
+func (p Params) clone() Params {
+	c := make(Params, len(p))
+	for name, value := range p {
+		c[name] = strings.Clone(value)
+	}
+	return c
+}
+
+// search is Match in the tree.
+func (r *Router) search(method, escapedPath string) (route *Route, params Params, allow []string, ok bool) {
 	rest, found := strings.CutPrefix(escapedPath, "/")
 	if !found {
 		return nil, nil, nil, false

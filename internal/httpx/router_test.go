@@ -205,3 +205,35 @@ func TestNewRouterPanics(t *testing.T) {
 		})
 	}
 }
+
+// TestMatchRemembers: the same path is found again, by the same method only, and as
+// it was found at first; adding to its parameters changes nobody else's.
+func TestMatchRemembers(t *testing.T) {
+	t.Parallel()
+	router := NewRouter(testRoutes())
+	for i := range 3 {
+		route, params, _, ok := router.Match("GET", "/secrets/n/")
+		if !ok || route.Name != "GET /secrets/{name}/{version?}" || show(params) != "name=n version=" {
+			t.Fatalf("time %d: %+v, %s", i, route, show(params))
+		}
+		if more := params.With("more", "m"); show(more) != "more=m name=n version=" {
+			t.Errorf("with one more: %s", show(more))
+		}
+		if route, _, _, _ := router.Match("PATCH", "/secrets/n/"); route == nil || route.Method != "PATCH" {
+			t.Errorf("time %d: PATCH is %+v", i, route)
+		}
+		if _, _, allow, ok := router.Match("POST", "/secrets/n/"); ok || !slices.Equal(allow, []string{"DELETE", "GET", "PATCH", "PUT"}) {
+			t.Errorf("time %d: POST is allowed with %q", i, allow)
+		}
+	}
+	if more := Params(nil).With("more", "m"); show(more) != "more=m" {
+		t.Errorf("with one more than none: %s", show(more))
+	}
+	for i := range cachedMatches + 10 {
+		router.Match("GET", fmt.Sprint("/secrets/", i))
+	}
+	router.Match("GET", "/secrets/"+strings.Repeat("n", maxCachedPath))
+	if n := router.found.Len(); n != cachedMatches {
+		t.Errorf("%d matches are remembered", n)
+	}
+}
