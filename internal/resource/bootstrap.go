@@ -174,40 +174,7 @@ func (s *Service) EnsureVault(ctx context.Context, in EnsureVault) (created bool
 	if err != nil {
 		return false, err
 	}
-	entry, err := s.cfg.Audit.Prepare(&audit.Record{
-		Operation: "VaultPut", Resource: vaultScope(in.Subscription, in.Group, in.Name),
-	})
-	if err != nil {
-		return false, err
-	}
-	err = s.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		created = false
-		p, err := s.locate(tx, in.Subscription, in.Group)
-		if err != nil {
-			return err
-		}
-		existing, err := s.vaultByName(tx, in.Name)
-		switch {
-		case err != nil:
-			return err
-		case existing != nil && existing.Deleted != nil:
-			return nameHeldByDeleted()
-		case existing != nil:
-			return nil
-		case p.group.Deleting():
-			return groupBeingDeleted(p.group.Name)
-		}
-		if _, err := draft.create(tx, p); err != nil {
-			return err
-		}
-		s.cfg.Audit.Append(tx, entry)
-		created = true
-		return nil
-	})
-	if err != nil {
-		return false, err
-	}
-	return created, nil
+	return draft.ensure(ctx, in.Subscription, in.Group)
 }
 
 // locate is enter without a caller: the subscription and the group must exist.

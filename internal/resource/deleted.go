@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/audit"
@@ -12,12 +11,6 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 	"github.com/openkeyvault/openkeyvault/internal/store/tuple"
-)
-
-const (
-	actDeletedList  = "Microsoft.KeyVault/deletedVaults/read"
-	actDeletedRead  = "Microsoft.KeyVault/locations/deletedVaults/read"
-	actDeletedPurge = "Microsoft.KeyVault/locations/deletedVaults/purge/action"
 )
 
 // dueBatch is how many due records one scan returns.
@@ -57,7 +50,7 @@ func (r *removal) remove(tx store.Tx, v *catalog.Vault) error {
 func (r *removal) erase(tx store.Tx, v *catalog.Vault) error {
 	tx.DeleteRange(tuple.Prefix(catalog.VaultKey(v.ID)))
 	tx.Delete(catalog.VaultKey(v.ID))
-	tx.Delete(nameKey(v))
+	tx.Delete(kindOf(v).nameKey(v.Name))
 	tx.Delete(groupVaultKey(v))
 	if v.Deleted != nil {
 		tx.Delete(deletedVaultKey(v))
@@ -69,10 +62,14 @@ func (r *removal) erase(tx store.Tx, v *catalog.Vault) error {
 
 // DeleteVault deletes a vault. It reports whether there was one.
 func (s *Service) DeleteVault(ctx context.Context, call Call, subscription, group, name string) (existed bool, err error) {
-	op := onVault(call, "VaultDelete", actVaultDelete, subscription, group, name)
+	return s.delete(ctx, vaultKind, call, subscription, group, name)
+}
+
+func (s *Service) delete(ctx context.Context, k *resourceKind, call Call, subscription, group, name string) (existed bool, err error) {
+	op := k.on(call, "Delete", k.delete, subscription, group, name)
 	rm := s.newRemoval(call)
 	err = s.write(ctx, op, func(tx store.Tx, p place) error {
-		v, err := s.liveVault(tx, p, name)
+		v, err := s.live(tx, k, p, name)
 		if existed = err == nil; existed {
 			return rm.remove(tx, v)
 		}
@@ -85,57 +82,37 @@ func (s *Service) DeleteVault(ctx context.Context, call Call, subscription, grou
 	return existed, err
 }
 
-// onDeleted returns an operation on a deleted vault.
-func onDeleted(call Call, name, action, subscription, location, vault string) *operation {
-	return &operation{
-		call: call, name: name, subscription: subscription, action: action,
-		scope: deletedVaultScope(subscription, NormalLocation(location), vault),
-	}
-}
-
-// deletedVault returns the deleted vault of the subscription that had the name,
-// in the location.
-func (s *Service) deletedVault(g catalog.Getter, p place, location, name string) (*catalog.Vault, error) {
-	v, err := s.vaultByName(g, name)
-	if err != nil {
-		return nil, err
-	}
-	if v == nil || !p.holdsDeleted(v, location) {
-		return nil, fault.New(fault.NotFound, "DeletedVaultNotFound",
-			"The deleted vault '%s' could not be found in location '%s'.", name, location)
-	}
-	return v, nil
-}
-
-// holdsDeleted reports whether v is deleted, and was in the location and in the
-// subscription of the place.
-func (p place) holdsDeleted(v *catalog.Vault, location string) bool {
-	return v.Deleted != nil && v.Location == NormalLocation(location) && strings.EqualFold(v.SubscriptionID, p.subscription.ID)
-}
-
 // GetDeletedVault returns a deleted vault, which must not be changed.
-func (s *Service) GetDeletedVault(ctx context.Context, call Call, subscription, location, name string) (vault *catalog.Vault, err error) {
-	op := onDeleted(call, "VaultGetDeleted", actDeletedRead, subscription, location, name)
+func (s *Service) GetDeletedVault(ctx context.Context, call Call, subscription, location, name string) (*catalog.Vault, error) {
+	return s.getDeleted(ctx, vaultKind, call, subscription, location, name)
+}
+
+func (s *Service) getDeleted(ctx context.Context, k *resourceKind, call Call, subscription, location, name string) (found *catalog.Vault, err error) {
+	op := k.onDeleted(call, "GetDeleted", k.getDeleted, subscription, location, name)
 	err = s.read(ctx, op, func(v store.View, p place) (err error) {
-		vault, err = s.deletedVault(v, p, location, name)
+		found, err = s.deleted(v, k, p, location, name)
 		return err
 	})
-	return vault, err
+	return found, err
 }
 
 // PurgeVault erases a deleted vault and all that is in it. When it returns,
 // nothing of it can be read; the job whose id it returns removes what is left
 // from the disk.
 func (s *Service) PurgeVault(ctx context.Context, call Call, subscription, location, name string) (jobID string, err error) {
-	op := onDeleted(call, "VaultPurge", actDeletedPurge, subscription, location, name)
+	return s.purge(ctx, vaultKind, call, subscription, location, name)
+}
+
+func (s *Service) purge(ctx context.Context, k *resourceKind, call Call, subscription, location, name string) (jobID string, err error) {
+	op := k.onDeleted(call, "Purge", k.purge, subscription, location, name)
 	rm := s.newRemoval(call)
 	err = s.write(ctx, op, func(tx store.Tx, p place) error {
-		v, err := s.deletedVault(tx, p, location, name)
+		v, err := s.deleted(tx, k, p, location, name)
 		if err != nil {
 			return err
 		}
 		if v.PurgeProtection {
-			return fault.New(fault.MethodNotAllowed, "MethodNotAllowed", "Operation 'DeletedVaultPurge' is not allowed.")
+			return fault.New(fault.MethodNotAllowed, "MethodNotAllowed", "Operation 'Deleted%sPurge' is not allowed.", k.noun)
 		}
 		return rm.erase(tx, v)
 	})
@@ -144,25 +121,6 @@ func (s *Service) PurgeVault(ctx context.Context, call Call, subscription, locat
 	}
 	s.wakeJobs()
 	return rm.job.ID, nil
-}
-
-// recover makes a deleted vault live again, as it was, in the group that it was
-// in.
-func (d *draft) recover(tx store.Tx, p place, have *catalog.Vault) (*catalog.Vault, error) {
-	if have == nil || have.Deleted == nil || !p.holds(have) || have.Location != NormalLocation(d.spec.Location) {
-		return nil, fault.New(fault.NotFound, "SoftDeletedVaultDoesNotExist",
-			"There is no deleted vault '%s' of the resource group '%s' in location '%s' to be recovered.", d.name, p.group.Name, d.spec.Location)
-	}
-	return d.s.revive(tx, p, have, d.now)
-}
-
-// revive makes a deleted vault or managed HSM live again.
-func (s *Service) revive(tx store.Tx, p place, have *catalog.Vault, now catalog.Change) (*catalog.Vault, error) {
-	v := have.Clone()
-	tx.Delete(deletedVaultKey(v))
-	tx.Delete(vaultDueKey(v.Deleted.PurgeAt, v.ID))
-	v.Deleted, v.ResourceGroup, v.Modified = nil, p.group.Name, now
-	return v, s.putLive(tx, v)
 }
 
 // PurgeDue erases every deleted vault whose scheduled purge date has come by the
@@ -242,7 +200,7 @@ func (s *Service) purgeOne(ctx context.Context, e store.Entry) (done bool, err e
 // purgeRecord returns the audit record of the purge of a vault or managed HSM,
 // which does not name it when it is gone.
 func (s *Service) purgeRecord(ctx context.Context, id string) (record audit.Record, err error) {
-	record.Operation = "VaultPurge"
+	record.Operation = vaultKind.noun + "Purge"
 	err = s.cfg.Store.View(ctx, func(v store.View) error {
 		recs, err := v.Get(catalog.VaultKey(id))
 		if err != nil || !recs[0].Exists() {
@@ -252,10 +210,7 @@ func (s *Service) purgeRecord(ctx context.Context, id string) (record audit.Reco
 		if err != nil {
 			return err
 		}
-		record.Resource = vault.ResourceID()
-		if vault.HSM != nil {
-			record.Operation = "ManagedHSMPurge"
-		}
+		record.Resource, record.Operation = vault.ResourceID(), kindOf(vault).noun+"Purge"
 		return nil
 	})
 	return record, err

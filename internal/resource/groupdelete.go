@@ -48,24 +48,25 @@ func (s *Service) DeleteGroup(ctx context.Context, call Call, subscription, name
 // the group. Because the group says that it is being deleted, none can be added, so
 // that once none is found there is none.
 func (s *Service) runDeleteGroup(ctx context.Context, job *Job) error {
-	for _, index := range [][]byte{groupVaultsKey(job.SubscriptionID, job.Group), groupHSMsKey(job.SubscriptionID, job.Group)} {
-		if err := s.emptyIndex(ctx, job, tuple.Prefix(index)); err != nil {
+	for _, k := range resourceKinds {
+		if err := s.emptyIndex(ctx, job, k); err != nil {
 			return err
 		}
 	}
 	return s.removeGroup(ctx, job)
 }
 
-// emptyIndex deletes what the entries of a range name, until there are none or the
-// job is over.
-func (s *Service) emptyIndex(ctx context.Context, job *Job, r store.Range) error {
+// emptyIndex deletes what the group has of a kind, until there is none or the job
+// is over.
+func (s *Service) emptyIndex(ctx context.Context, job *Job, k *resourceKind) error {
+	r := tuple.Prefix(k.liveIndex(job.SubscriptionID, job.Group))
 	for {
 		batch, err := s.scan(ctx, r, jobBatch)
 		if err != nil {
 			return err
 		}
 		for _, e := range batch {
-			if err := s.removeFromGroup(ctx, job, e); errors.Is(err, errJobOver) {
+			if err := s.removeFromGroup(ctx, job, k, e); errors.Is(err, errJobOver) {
 				return nil
 			} else if err != nil {
 				return err
@@ -81,16 +82,19 @@ func (s *Service) emptyIndex(ctx context.Context, job *Job, r store.Range) error
 // found now would be those of a new group of the same name.
 var errJobOver = errors.New("the job has been finished")
 
-// removeFromGroup deletes the vault that an index entry names.
-func (s *Service) removeFromGroup(ctx context.Context, job *Job, e store.Entry) error {
+// removeFromGroup deletes what an index entry names.
+func (s *Service) removeFromGroup(ctx context.Context, job *Job, k *resourceKind, e store.Entry) error {
 	var id string
 	if err := s.open(e.Key, e.Record, &id); err != nil {
 		return err
 	}
 	rm := s.newRemoval(Call{Caller: job.Caller, Origin: job.Origin})
-	operation, path := deletionOf(e.Key)
+	var path string
+	if elements, err := tuple.Decode(e.Key); err == nil && len(elements) > 0 {
+		path = k.path(elements[len(elements)-1].String)
+	}
 	entry, err := s.cfg.Audit.Prepare(&audit.Record{
-		Operation: operation, Resource: groupScope(job.SubscriptionID, job.Group), Object: path,
+		Operation: k.noun + "Delete", Resource: groupScope(job.SubscriptionID, job.Group), Object: path,
 		Caller: job.Caller, Origin: job.Origin,
 	})
 	if err != nil {
@@ -119,20 +123,6 @@ func (s *Service) removeFromGroup(ctx context.Context, job *Job, e store.Entry) 
 		s.wakeJobs()
 	}
 	return err
-}
-
-// deletionOf returns the operation that deletes what an index key is about, and its
-// path below its group.
-func deletionOf(key []byte) (operation, path string) {
-	elements, err := tuple.Decode(key)
-	if err != nil || len(elements) == 0 {
-		return "VaultDelete", ""
-	}
-	name := elements[len(elements)-1].String
-	if elements[0].String == "grouphsm" {
-		return "ManagedHSMDelete", "providers/Microsoft.KeyVault/managedHSMs/" + name
-	}
-	return "VaultDelete", "providers/Microsoft.KeyVault/vaults/" + name
 }
 
 func (s *Service) removeGroup(ctx context.Context, job *Job) error {

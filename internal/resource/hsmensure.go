@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
-	"github.com/openkeyvault/openkeyvault/internal/audit"
-	"github.com/openkeyvault/openkeyvault/internal/store"
 )
 
 // EnsureHSM says which managed HSM there must be.
@@ -34,35 +32,5 @@ func (s *Service) EnsureHSM(ctx context.Context, in EnsureHSM) (created bool, er
 		return false, err
 	}
 	draft.local = access.LocalRoles{Assignments: assignLocal(spec.InitialAdmins, in.Roles...)}
-	entry, err := s.cfg.Audit.Prepare(&audit.Record{
-		Operation: "ManagedHSMPut", Resource: hsmScope(in.Subscription, in.Group, in.Name),
-	})
-	if err != nil {
-		return false, err
-	}
-	err = s.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		created = false
-		p, err := s.locate(tx, in.Subscription, in.Group)
-		if err != nil {
-			return err
-		}
-		existing, err := s.hsmByName(tx, in.Name)
-		switch {
-		case err != nil:
-			return err
-		case existing != nil && existing.Deleted != nil:
-			return hsmNameHeldByDeleted()
-		case existing != nil:
-			return nil
-		case p.group.Deleting():
-			return groupBeingDeleted(p.group.Name)
-		}
-		if _, err := draft.create(tx, p); err != nil {
-			return err
-		}
-		s.cfg.Audit.Append(tx, entry)
-		created = true
-		return nil
-	})
-	return created && err == nil, err
+	return draft.ensure(ctx, in.Subscription, in.Group)
 }

@@ -35,20 +35,8 @@ func hsmSKU(family, name string) (string, string, bool) {
 
 // checkNew is what a put must satisfy whatever the state.
 func (in HSMSpec) checkNew(name, apiVersion string) error {
-	if err := checkHSMName(name); err != nil {
+	if err := in.checkRequired(hsmKind, name); err != nil || in.Recover {
 		return err
-	}
-	if err := checkLocation(in.Location, arm.TypeManagedHSMs); err != nil {
-		return err
-	}
-	if in.Recover {
-		return nil
-	}
-	if in.SKUName == "" {
-		return notSpecified("sku")
-	}
-	if in.TenantID == "" {
-		return notSpecified("tenantId")
 	}
 	return in.check(apiVersion)
 }
@@ -74,6 +62,17 @@ func (in HSMSpec) check(apiVersion string) error {
 	common := in.VaultSpec
 	common.SKUFamily, common.SKUName = "", ""
 	return common.check(apiVersion)
+}
+
+// begin makes v, which is new, a managed HSM.
+func (in HSMSpec) begin(v *catalog.Vault, local access.LocalRoles) error {
+	if len(in.InitialAdmins) == 0 {
+		return notSpecified("initialAdminObjectIds")
+	}
+	family, sku, _ := hsmSKU(in.SKUFamily, in.SKUName)
+	v.Premium = true
+	v.HSM = &catalog.HSM{SKUFamily: family, SKUName: sku, InitialAdmins: in.InitialAdmins, Local: local}
+	return nil
 }
 
 // merge writes what was given into v, and for a put unsets what was not. The tier

@@ -31,8 +31,12 @@ func (f ResourceFilter) selects(v *catalog.Vault) bool {
 // of it when one is named: all, or those that the caller may see. They are in
 // order of group and name, and must not be changed.
 func (s *Service) ListVaults(ctx context.Context, call Call, subscription, group string, page PageRequest) (Page[*catalog.Vault], error) {
-	op := &operation{call: call, name: "VaultList", subscription: subscription, group: group, action: actVaultRead}
-	return s.list(ctx, op, ResourceFilter{Type: arm.TypeVaults}, page)
+	return s.listKind(ctx, vaultKind, call, subscription, group, page)
+}
+
+func (s *Service) listKind(ctx context.Context, k *resourceKind, call Call, subscription, group string, page PageRequest) (Page[*catalog.Vault], error) {
+	op := &operation{call: call, name: k.noun + "List", subscription: subscription, group: group, action: k.read}
+	return s.list(ctx, op, ResourceFilter{Type: k.resourceType}, page)
 }
 
 // ListResources returns a page of the resources that the filter selects. Vaults
@@ -77,36 +81,20 @@ func (s *Service) list(ctx context.Context, op *operation, filter ResourceFilter
 	return found, err
 }
 
-// resourceKind is what tells vaults and managed HSMs apart in lists.
-type resourceKind struct {
-	resourceType string
-	action       string // to see one
-	root         string // of the index
-	// mark ends the marker of a page whose last item is of the kind. No name has it.
-	mark   string
-	byName func(*Service, catalog.Getter, string) (*catalog.Vault, error)
-}
-
-// resourceKinds are in the order in which they are listed.
-var resourceKinds = []*resourceKind{
-	{arm.TypeVaults, actVaultRead, "groupvault", "", (*Service).vaultByName},
-	{arm.TypeManagedHSMs, actHSMRead, "grouphsm", "#", (*Service).hsmByName},
-}
-
 // shows reports whether a list shows the caller an item that the filter selects.
 func (k *resourceKind) shows(p place, filter ResourceFilter, v *catalog.Vault) bool {
 	if !filter.selects(v) {
 		return false
 	}
-	if k.action == p.op.action {
+	if k.read == p.op.action {
 		return p.sees(v.ResourceID())
 	}
-	return access.Control(p.op.call.Caller, p.roles, k.action, v.ResourceID()) == nil
+	return access.Control(p.op.call.Caller, p.roles, k.read, v.ResourceID()) == nil
 }
 
 // findNamed is a list of what has one name: names are unique.
 func (s *Service) findNamed(v store.View, p place, k *resourceKind, filter ResourceFilter, _ PageRequest, found *Page[*catalog.Vault]) error {
-	vault, err := k.byName(s, v, filter.Name)
+	vault, err := s.byName(v, k, filter.Name)
 	if err != nil || vault == nil {
 		return err
 	}
@@ -119,7 +107,7 @@ func (s *Service) findNamed(v store.View, p place, k *resourceKind, filter Resou
 // start returns the range of the index that comes after the marker. It is empty
 // after the marker of a later kind.
 func (k *resourceKind) start(p place, filter ResourceFilter, marker string) store.Range {
-	root := tuple.Key(k.root, fold(p.subscription.ID))
+	root := tuple.Key(k.liveRoot, fold(p.subscription.ID))
 	r := tuple.Prefix(root)
 	if filter.Group != "" {
 		r = tuple.Prefix(tuple.Append(root[:len(root):len(root)], fold(filter.Group)))
@@ -167,25 +155,21 @@ func (s *Service) scanKind(v store.View, p place, k *resourceKind, filter Resour
 
 // markerOf returns the marker of a page that ends with v.
 func markerOf(v *catalog.Vault) string {
-	marker := fold(v.ResourceGroup + "/" + v.Name)
-	if v.HSM != nil {
-		marker += "#"
-	}
-	return marker
+	return fold(v.ResourceGroup+"/"+v.Name) + kindOf(v).mark
 }
 
 // ListDeletedVaults returns a page of the deleted vaults of a subscription in
 // order of name. They must not be changed.
 func (s *Service) ListDeletedVaults(ctx context.Context, call Call, subscription string, page PageRequest) (Page[*catalog.Vault], error) {
-	return s.listDeleted(ctx, call, "VaultListDeleted", actDeletedList, subscription, deletedVaultsKey(subscription), page)
+	return s.listDeleted(ctx, vaultKind, call, subscription, page)
 }
 
-// listDeleted lists an index of what is deleted.
-func (s *Service) listDeleted(ctx context.Context, call Call, name, action, subscription string, index []byte, page PageRequest) (found Page[*catalog.Vault], err error) {
+func (s *Service) listDeleted(ctx context.Context, k *resourceKind, call Call, subscription string, page PageRequest) (found Page[*catalog.Vault], err error) {
 	op := &operation{
-		call: call, name: name, subscription: subscription,
-		action: action, scope: subscriptionScope(subscription), invalid: checkPage(page, 1),
+		call: call, name: k.noun + "ListDeleted", subscription: subscription,
+		action: k.listDeleted, scope: subscriptionScope(subscription), invalid: checkPage(page, 1),
 	}
+	index := k.deletedIndex(subscription)
 	err = s.read(ctx, op, func(v store.View, p place) error {
 		r := tuple.Prefix(index)
 		if page.Marker != "" {

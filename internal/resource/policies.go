@@ -141,7 +141,7 @@ const (
 
 // ChangePolicies changes a vault's access policies and returns the vault.
 func (s *Service) ChangePolicies(ctx context.Context, call Call, subscription, group, name string, change PolicyChange, policies []access.Policy) (vault *catalog.Vault, err error) {
-	op := onVault(call, "VaultAccessPolicyPut", "Microsoft.KeyVault/vaults/accessPolicies/write", subscription, group, name)
+	op := vaultKind.on(call, "AccessPolicyPut", "Microsoft.KeyVault/vaults/accessPolicies/write", subscription, group, name)
 	op.scope += "/accessPolicies/" + string(change)
 	if policies == nil {
 		op.invalid = notSpecified("accessPolicies")
@@ -152,7 +152,7 @@ func (s *Service) ChangePolicies(ctx context.Context, call Call, subscription, g
 	}
 	now := call.change(s.now())
 	err = s.write(ctx, op, func(tx store.Tx, p place) error {
-		have, err := s.liveVault(tx, p, name)
+		have, err := s.live(tx, vaultKind, p, name)
 		if err != nil {
 			return err
 		}

@@ -45,46 +45,24 @@ func groupKey(subscription, group string) []byte {
 	return tuple.Key("group", fold(subscription), fold(group))
 }
 
-func groupVaultsKey(subscription, group string) []byte {
-	return tuple.Key("groupvault", fold(subscription), fold(group))
+// liveIndex returns the root of the index of what is live in a group.
+func (k *resourceKind) liveIndex(subscription, group string) []byte {
+	return tuple.Key(k.liveRoot, fold(subscription), fold(group))
 }
 
-// groupHSMsKey is groupVaultsKey for managed HSMs.
-func groupHSMsKey(subscription, group string) []byte {
-	return tuple.Key("grouphsm", fold(subscription), fold(group))
+// deletedIndex returns the root of the index of what is deleted.
+func (k *resourceKind) deletedIndex(subscription string) []byte {
+	return tuple.Key(k.deletedRoot, fold(subscription))
 }
 
 // groupVaultKey returns the key of the index entry of a live vault or HSM.
 func groupVaultKey(v *catalog.Vault) []byte {
-	index := groupVaultsKey(v.SubscriptionID, v.ResourceGroup)
-	if v.HSM != nil {
-		index = groupHSMsKey(v.SubscriptionID, v.ResourceGroup)
-	}
-	return tuple.Append(index, fold(v.Name))
-}
-
-func deletedVaultsKey(subscription string) []byte {
-	return tuple.Key("deletedvault", fold(subscription))
-}
-
-func deletedHSMsKey(subscription string) []byte {
-	return tuple.Key("deletedhsm", fold(subscription))
+	return tuple.Append(kindOf(v).liveIndex(v.SubscriptionID, v.ResourceGroup), fold(v.Name))
 }
 
 // deletedVaultKey returns the key of the index entry of a deleted vault or HSM.
 func deletedVaultKey(v *catalog.Vault) []byte {
-	if v.HSM != nil {
-		return tuple.Append(deletedHSMsKey(v.SubscriptionID), fold(v.Name))
-	}
-	return tuple.Append(deletedVaultsKey(v.SubscriptionID), fold(v.Name))
-}
-
-// nameKey returns the key of the record that has the name mean the vault or HSM.
-func nameKey(v *catalog.Vault) []byte {
-	if v.HSM != nil {
-		return catalog.HSMNameKey(v.Name)
-	}
-	return catalog.NameKey(v.Name)
+	return tuple.Append(kindOf(v).deletedIndex(v.SubscriptionID), fold(v.Name))
 }
 
 func vaultDueKey(at time.Time, id string) []byte {
@@ -153,19 +131,11 @@ func groupScope(subscription, group string) string {
 }
 
 func vaultScope(subscription, group, vault string) string {
-	return groupScope(subscription, group) + "/providers/Microsoft.KeyVault/vaults/" + vault
+	return vaultKind.scope(subscription, group, vault)
 }
 
 func deletedVaultScope(subscription, location, vault string) string {
-	return subscriptionScope(subscription) + "/providers/Microsoft.KeyVault/locations/" + location + "/deletedVaults/" + vault
-}
-
-func hsmScope(subscription, group, hsm string) string {
-	return groupScope(subscription, group) + "/providers/Microsoft.KeyVault/managedHSMs/" + hsm
-}
-
-func deletedHSMScope(subscription, location, hsm string) string {
-	return subscriptionScope(subscription) + "/providers/Microsoft.KeyVault/locations/" + location + "/deletedManagedHSMs/" + hsm
+	return vaultKind.deletedScope(subscription, location, vault)
 }
 
 // put seals v and writes it.
@@ -207,35 +177,6 @@ func (s *Service) putVault(tx store.Tx, v *catalog.Vault) error {
 	}
 	tx.Put(key, sealed)
 	return nil
-}
-
-// vaultByName returns the vault that holds the name, live or deleted, or nil. A
-// name that no vault can have is not looked up: it may not fit into a key.
-func (s *Service) vaultByName(g catalog.Getter, name string) (*catalog.Vault, error) {
-	return s.byName(g, s.cfg.Catalog, catalog.NameKey, name)
-}
-
-// hsmByName is vaultByName for managed HSMs.
-func (s *Service) hsmByName(g catalog.Getter, name string) (*catalog.Vault, error) {
-	return s.byName(g, s.hsms, catalog.HSMNameKey, name)
-}
-
-func (s *Service) byName(g catalog.Getter, names *catalog.Catalog, key func(string) []byte, name string) (*catalog.Vault, error) {
-	if !validVaultName(name) {
-		return nil, nil
-	}
-	recs, err := g.Get(key(name))
-	if err != nil || !recs[0].Exists() {
-		return nil, err
-	}
-	id, err := names.DecodeName(name, recs[0])
-	if err != nil {
-		return nil, err
-	}
-	if recs, err = g.Get(catalog.VaultKey(id)); err != nil {
-		return nil, err
-	}
-	return s.cfg.Catalog.DecodeVault(id, recs[0])
 }
 
 // vaultsOf returns the vaults that index entries name.

@@ -81,7 +81,7 @@ func (s *Service) existing(g catalog.Getter, p place, at Scope) (Scope, error) {
 	if at.Vault == "" {
 		return at, nil
 	}
-	v, err := s.liveVault(g, p, at.Vault)
+	v, err := s.live(g, vaultKind, p, at.Vault)
 	if err != nil {
 		return at, err
 	}

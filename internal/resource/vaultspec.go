@@ -44,10 +44,18 @@ type VaultSpec struct {
 
 // checkNew is what a put must satisfy whatever the state.
 func (in VaultSpec) checkNew(name, apiVersion string) error {
-	if err := checkVaultName(name); err != nil {
+	if err := in.checkRequired(vaultKind, name); err != nil || in.Recover {
 		return err
 	}
-	if err := checkLocation(in.Location, arm.TypeVaults); err != nil {
+	return in.check(apiVersion)
+}
+
+// checkRequired is what every put must say of either kind.
+func (in VaultSpec) checkRequired(k *resourceKind, name string) error {
+	if err := k.validName(name); err != nil {
+		return err
+	}
+	if err := checkLocation(in.Location, k.resourceType); err != nil {
 		return err
 	}
 	if in.Recover {
@@ -59,7 +67,7 @@ func (in VaultSpec) checkNew(name, apiVersion string) error {
 	if in.TenantID == "" {
 		return notSpecified("tenantId")
 	}
-	return in.check(apiVersion)
+	return nil
 }
 
 // check is what the members that were given must satisfy.
