@@ -7,7 +7,6 @@ import (
 	"github.com/openkeyvault/openkeyvault/api/arm"
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
-	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/resource"
 )
@@ -27,7 +26,6 @@ func vaultSpec(in *arm.VaultProperties) (resource.VaultSpec, error) {
 		EnabledForTemplateDeployment: in.EnabledForTemplateDeployment,
 		SoftDelete:                   in.EnableSoftDelete, PurgeProtection: in.EnablePurgeProtection,
 		RetentionDays: in.SoftDeleteRetentionInDays, PublicNetworkAccess: in.PublicNetworkAccess,
-		Recover: strings.EqualFold(in.CreateMode, arm.CreateModeRecover),
 	}
 	if in.SKU != nil {
 		spec.SKUFamily, spec.SKUName = in.SKU.Family, in.SKU.Name
@@ -35,10 +33,9 @@ func vaultSpec(in *arm.VaultProperties) (resource.VaultSpec, error) {
 	if in.NetworkACLs != nil {
 		spec.Network = network(in.NetworkACLs)
 	}
-	if in.CreateMode != "" && !spec.Recover && !strings.EqualFold(in.CreateMode, arm.CreateModeDefault) {
-		return spec, fault.New(fault.Invalid, arm.CodeBadRequest, "Invalid value found at properties.createMode: %s", clip(in.CreateMode, 64))
-	}
-	return spec, nil
+	var err error
+	spec.Recover, err = recovers(in.CreateMode)
+	return spec, err
 }
 
 func network(in *arm.NetworkACLs) *catalog.NetworkACLs {
@@ -132,11 +129,7 @@ func renderProperties(x *httpx.Exchange, v *catalog.Vault) *arm.VaultProperties 
 		p.SoftDeleteRetentionInDays = &days
 	}
 	if since(x, arm.KeyVault20210601Preview) {
-		state := v.PublicNetworkAccess
-		if state == "" {
-			state = arm.PublicAccessEnabled
-		}
-		p.PublicNetworkAccess = &state
+		p.PublicNetworkAccess = publicAccess(v)
 	}
 	return p
 }

@@ -2,11 +2,9 @@ package mgmtplane
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/openkeyvault/openkeyvault/api/arm"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
-	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/resource"
 )
@@ -31,14 +29,12 @@ func hsmSpec(body *arm.ManagedHSM) (resource.HSMSpec, error) {
 	spec.TenantID, spec.InitialAdmins = in.TenantID, in.InitialAdminObjectIDs
 	spec.SoftDelete, spec.PurgeProtection, spec.RetentionDays = in.EnableSoftDelete, in.EnablePurgeProtection, in.SoftDeleteRetentionInDays
 	spec.PublicNetworkAccess = in.PublicNetworkAccess
-	spec.Recover = strings.EqualFold(in.CreateMode, arm.CreateModeRecover)
 	if in.NetworkACLs != nil {
 		spec.Network = network(in.NetworkACLs)
 	}
-	if in.CreateMode != "" && !spec.Recover && !strings.EqualFold(in.CreateMode, arm.CreateModeDefault) {
-		return spec, fault.New(fault.Invalid, arm.CodeBadRequest, "Invalid value found at properties.createMode: %s", clip(in.CreateMode, 64))
-	}
-	return spec, nil
+	var err error
+	spec.Recover, err = recovers(in.CreateMode)
+	return spec, err
 }
 
 // readHSM decodes what a body says of a managed HSM.
@@ -50,40 +46,8 @@ func readHSM(x *httpx.Exchange) (resource.HSMSpec, error) {
 	return hsmSpec(&body)
 }
 
-func (p *plane) putHSM(x *httpx.Exchange) error {
-	spec, err := readHSM(x)
-	if err != nil {
-		return err
-	}
-	v, err := p.Resources.PutHSM(x.Context(), call(x), x.Params["subscription"], x.Params["group"], x.Params["hsm"], spec)
-	if err != nil {
-		return err
-	}
-	return x.Reply(http.StatusOK, renderHSM(x, v))
-}
-
-func (p *plane) patchHSM(x *httpx.Exchange) error {
-	spec, err := readHSM(x)
-	if err != nil {
-		return err
-	}
-	v, err := p.Resources.PatchHSM(x.Context(), call(x), x.Params["subscription"], x.Params["group"], x.Params["hsm"], spec)
-	if err != nil {
-		return err
-	}
-	return x.Reply(http.StatusOK, renderHSM(x, v))
-}
-
-func (p *plane) getHSM(x *httpx.Exchange) error {
-	v, err := p.Resources.GetHSM(x.Context(), call(x), x.Params["subscription"], x.Params["group"], x.Params["hsm"])
-	if err != nil {
-		return err
-	}
-	return x.Reply(http.StatusOK, renderHSM(x, v))
-}
-
 func (p *plane) deleteHSM(x *httpx.Exchange) error {
-	existed, err := p.Resources.DeleteHSM(x.Context(), call(x), x.Params["subscription"], x.Params["group"], x.Params["hsm"])
+	existed, err := p.Resources.DeleteHSM(x.Context(), call(x), x.Params["subscription"], x.Params["group"], x.Params["vault"])
 	if err != nil {
 		return err
 	}
@@ -91,67 +55,6 @@ func (p *plane) deleteHSM(x *httpx.Exchange) error {
 		return x.Reply(http.StatusNoContent, nil)
 	}
 	return x.Reply(http.StatusOK, nil)
-}
-
-func (p *plane) listHSMs(x *httpx.Exchange) error {
-	page, err := readPage(x)
-	if err != nil {
-		return err
-	}
-	found, err := p.Resources.ListHSMs(x.Context(), call(x), x.Params["subscription"], x.Params["group"], page)
-	if err != nil {
-		return err
-	}
-	return replyPage(x, found, func(v *catalog.Vault) arm.ManagedHSM { return renderHSM(x, v) })
-}
-
-func (p *plane) checkHSMName(x *httpx.Exchange) error {
-	var body arm.CheckNameAvailabilityParameters
-	if err := readBody(x, &body); err != nil {
-		return err
-	}
-	check, err := p.Resources.CheckHSMName(x.Context(), call(x), x.Params["subscription"], body.Name)
-	if err != nil {
-		return err
-	}
-	return x.Reply(http.StatusOK, arm.CheckNameAvailabilityResult{
-		NameAvailable: check.Available, Reason: check.Reason, Message: check.Message,
-	})
-}
-
-func (p *plane) listDeletedHSMs(x *httpx.Exchange) error {
-	page, err := readPage(x)
-	if err != nil {
-		return err
-	}
-	found, err := p.Resources.ListDeletedHSMs(x.Context(), call(x), x.Params["subscription"], page)
-	if err != nil {
-		return err
-	}
-	return replyPage(x, found, func(v *catalog.Vault) arm.DeletedManagedHSM { return renderDeletedHSM(x, v) })
-}
-
-func (p *plane) getDeletedHSM(x *httpx.Exchange) error {
-	v, err := p.Resources.GetDeletedHSM(x.Context(), call(x), x.Params["subscription"], x.Params["location"], x.Params["hsm"])
-	if err != nil {
-		return err
-	}
-	return x.Reply(http.StatusOK, renderDeletedHSM(x, v))
-}
-
-func (p *plane) purgeHSM(x *httpx.Exchange) error {
-	location := x.Params["location"]
-	job, err := p.Resources.PurgeHSM(x.Context(), call(x), x.Params["subscription"], location, x.Params["hsm"])
-	if err != nil {
-		return err
-	}
-	return replyPolling(x, resultPath(x, location, job), nil)
-}
-
-// resultPath returns where to ask how far the purge of a vault or managed HSM is.
-func resultPath(x *httpx.Exchange, location, job string) string {
-	return "/subscriptions/" + x.Params["subscription"] + "/providers/Microsoft.KeyVault/locations/" +
-		resource.NormalLocation(location) + "/operationResults/" + job
 }
 
 func renderHSM(x *httpx.Exchange, v *catalog.Vault) arm.ManagedHSM {
@@ -173,11 +76,7 @@ func renderHSM(x *httpx.Exchange, v *catalog.Vault) arm.ManagedHSM {
 		out.SystemData = renderSystemData(v)
 	}
 	if since(x, arm.KeyVault20210601Preview) {
-		state := v.PublicNetworkAccess
-		if state == "" {
-			state = arm.PublicAccessEnabled
-		}
-		out.Properties.PublicNetworkAccess = &state
+		out.Properties.PublicNetworkAccess = publicAccess(v)
 	}
 	return out
 }

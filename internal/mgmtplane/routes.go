@@ -19,6 +19,7 @@ const (
 	maxBody      = 256 << 10
 )
 
+// A managed HSM has the parameter of a vault, so that one handler can serve both.
 const (
 	subscriptionPath = "/subscriptions/{subscription}"
 	groupPath        = subscriptionPath + "/resourceGroups/{group}"
@@ -27,8 +28,8 @@ const (
 	vaultPath        = vaultsPath + "/{vault}"
 	deletedPath      = keyVaultPath + "/locations/{location}/deletedVaults/{vault}"
 	hsmsPath         = groupPath + "/providers/Microsoft.KeyVault/managedHSMs"
-	hsmPath          = hsmsPath + "/{hsm}"
-	deletedHSMPath   = keyVaultPath + "/locations/{location}/deletedManagedHSMs/{hsm}"
+	hsmPath          = hsmsPath + "/{vault}"
+	deletedHSMPath   = keyVaultPath + "/locations/{location}/deletedManagedHSMs/{vault}"
 
 	authorizationPath = "/providers/Microsoft.Authorization"
 )
@@ -69,29 +70,29 @@ func (p *plane) operations() []operation {
 		route(coreVersions, del, groupPath, "ResourceGroupDelete", 0, p.deleteGroup),
 
 		route(operationVersions, get, "/providers/Microsoft.KeyVault/operations", "OperationList", 0, p.listOperations),
-		route(vaultVersions, get, vaultsPath, "VaultListInGroup", 0, p.listVaults),
-		route(vaultVersions, get, keyVaultPath+"/vaults", "VaultList", 0, p.listVaults),
-		route(vaultVersions, put, vaultPath, "VaultPut", maxVaultBody, p.putVault),
-		route(vaultVersions, patch, vaultPath, "VaultPatch", maxVaultBody, p.patchVault),
-		route(vaultVersions, get, vaultPath, "VaultGet", 0, p.getVault),
+		route(vaultVersions, get, vaultsPath, "VaultListInGroup", 0, showPage(p.Resources.ListVaults, renderVault)),
+		route(vaultVersions, get, keyVaultPath+"/vaults", "VaultList", 0, showPage(p.Resources.ListVaults, renderVault)),
+		route(vaultVersions, put, vaultPath, "VaultPut", maxVaultBody, change(readNewVault, p.putVault, renderVault)),
+		route(vaultVersions, patch, vaultPath, "VaultPatch", maxVaultBody, change(readVaultPatch, p.Resources.PatchVault, renderVault)),
+		route(vaultVersions, get, vaultPath, "VaultGet", 0, show("group", p.Resources.GetVault, renderVault)),
 		route(vaultVersions, del, vaultPath, "VaultDelete", 0, p.deleteVault),
 		route(policyVersions, put, vaultPath+"/accessPolicies/{change}", "VaultAccessPolicyPut", maxVaultBody, p.changePolicies),
-		route(nameVersions, post, keyVaultPath+"/checkNameAvailability", "VaultCheckName", maxBody, p.checkName),
-		route(deletedVersions, get, keyVaultPath+"/deletedVaults", "VaultListDeleted", 0, p.listDeletedVaults),
-		route(deletedVersions, get, deletedPath, "VaultGetDeleted", 0, p.getDeletedVault),
-		route(deletedVersions, post, deletedPath+"/purge", "VaultPurge", 0, p.purgeVault),
+		route(nameVersions, post, keyVaultPath+"/checkNameAvailability", "VaultCheckName", maxBody, checkName(p.Resources.CheckName)),
+		route(deletedVersions, get, keyVaultPath+"/deletedVaults", "VaultListDeleted", 0, showDeleted(p.Resources.ListDeletedVaults, renderDeleted)),
+		route(deletedVersions, get, deletedPath, "VaultGetDeleted", 0, show("location", p.Resources.GetDeletedVault, renderDeleted)),
+		route(deletedVersions, post, deletedPath+"/purge", "VaultPurge", 0, purge(p.Resources.PurgeVault)),
 		route(resultVersions, get, keyVaultPath+"/locations/{location}/operationResults/{job}", "VaultOperationResultGet", 0, p.getPurgeJob),
 
-		route(hsmVersions, get, hsmsPath, "ManagedHSMListInGroup", 0, p.listHSMs),
-		route(hsmVersions, get, keyVaultPath+"/managedHSMs", "ManagedHSMList", 0, p.listHSMs),
-		route(hsmVersions, put, hsmPath, "ManagedHSMPut", maxBody, p.putHSM),
-		route(hsmVersions, patch, hsmPath, "ManagedHSMPatch", maxBody, p.patchHSM),
-		route(hsmVersions, get, hsmPath, "ManagedHSMGet", 0, p.getHSM),
+		route(hsmVersions, get, hsmsPath, "ManagedHSMListInGroup", 0, showPage(p.Resources.ListHSMs, renderHSM)),
+		route(hsmVersions, get, keyVaultPath+"/managedHSMs", "ManagedHSMList", 0, showPage(p.Resources.ListHSMs, renderHSM)),
+		route(hsmVersions, put, hsmPath, "ManagedHSMPut", maxBody, change(readHSM, p.Resources.PutHSM, renderHSM)),
+		route(hsmVersions, patch, hsmPath, "ManagedHSMPatch", maxBody, change(readHSM, p.Resources.PatchHSM, renderHSM)),
+		route(hsmVersions, get, hsmPath, "ManagedHSMGet", 0, show("group", p.Resources.GetHSM, renderHSM)),
 		route(hsmVersions, del, hsmPath, "ManagedHSMDelete", 0, p.deleteHSM),
-		route(hsmNameVersions, post, keyVaultPath+"/checkMhsmNameAvailability", "ManagedHSMCheckName", maxBody, p.checkHSMName),
-		route(deletedHSMVersions, get, keyVaultPath+"/deletedManagedHSMs", "ManagedHSMListDeleted", 0, p.listDeletedHSMs),
-		route(deletedHSMVersions, get, deletedHSMPath, "ManagedHSMGetDeleted", 0, p.getDeletedHSM),
-		route(deletedHSMVersions, post, deletedHSMPath+"/purge", "ManagedHSMPurge", 0, p.purgeHSM),
+		route(hsmNameVersions, post, keyVaultPath+"/checkMhsmNameAvailability", "ManagedHSMCheckName", maxBody, checkName(p.Resources.CheckHSMName)),
+		route(deletedHSMVersions, get, keyVaultPath+"/deletedManagedHSMs", "ManagedHSMListDeleted", 0, showDeleted(p.Resources.ListDeletedHSMs, renderDeletedHSM)),
+		route(deletedHSMVersions, get, deletedHSMPath, "ManagedHSMGetDeleted", 0, show("location", p.Resources.GetDeletedHSM, renderDeletedHSM)),
+		route(deletedHSMVersions, post, deletedHSMPath+"/purge", "ManagedHSMPurge", 0, purge(p.Resources.PurgeHSM)),
 	}
 	for _, scope := range roleScopes {
 		all = append(all,

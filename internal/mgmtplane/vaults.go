@@ -1,53 +1,42 @@
 package mgmtplane
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/openkeyvault/openkeyvault/api/arm"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
+	"github.com/openkeyvault/openkeyvault/internal/resource"
 )
 
-func (p *plane) putVault(x *httpx.Exchange) error {
+// readNewVault decodes the body that puts a vault.
+func readNewVault(x *httpx.Exchange) (resource.VaultSpec, error) {
 	var body arm.VaultCreateOrUpdateParameters
 	if err := readBody(x, &body); err != nil {
-		return err
+		return resource.VaultSpec{}, err
 	}
 	spec, err := vaultSpec(body.Properties)
-	if err != nil {
-		return err
-	}
 	spec.Location, spec.Tags = body.Location, body.Tags
-	v, _, err := p.Resources.PutVault(x.Context(), call(x), x.Params["subscription"], x.Params["group"], x.Params["vault"], spec)
-	if err != nil {
-		return err
-	}
-	return x.Reply(http.StatusOK, renderVault(x, v))
+	return spec, err
 }
 
-func (p *plane) patchVault(x *httpx.Exchange) error {
+// readVaultPatch decodes the body that patches a vault.
+func readVaultPatch(x *httpx.Exchange) (resource.VaultSpec, error) {
 	var body arm.VaultPatchParameters
 	if err := readBody(x, &body); err != nil {
-		return err
+		return resource.VaultSpec{}, err
 	}
 	spec, err := vaultSpec(body.Properties)
-	if err != nil {
-		return err
-	}
 	spec.Tags, spec.Recover = body.Tags, false
-	v, err := p.Resources.PatchVault(x.Context(), call(x), x.Params["subscription"], x.Params["group"], x.Params["vault"], spec)
-	if err != nil {
-		return err
-	}
-	return x.Reply(http.StatusOK, renderVault(x, v))
+	return spec, err
 }
 
-func (p *plane) getVault(x *httpx.Exchange) error {
-	v, err := p.Resources.GetVault(x.Context(), call(x), x.Params["subscription"], x.Params["group"], x.Params["vault"])
-	if err != nil {
-		return err
-	}
-	return x.Reply(http.StatusOK, renderVault(x, v))
+// putVault is the domain's without its word on whether the vault is new: on the wire
+// it does not show.
+func (p *plane) putVault(ctx context.Context, c resource.Call, subscription, group, name string, spec resource.VaultSpec) (*catalog.Vault, error) {
+	v, _, err := p.Resources.PutVault(ctx, c, subscription, group, name, spec)
+	return v, err
 }
 
 // deleteVault answers 200 where there was nothing to delete, too, to clients of
@@ -61,18 +50,6 @@ func (p *plane) deleteVault(x *httpx.Exchange) error {
 		return x.Reply(http.StatusNoContent, nil)
 	}
 	return x.Reply(http.StatusOK, nil)
-}
-
-func (p *plane) listVaults(x *httpx.Exchange) error {
-	page, err := readPage(x)
-	if err != nil {
-		return err
-	}
-	found, err := p.Resources.ListVaults(x.Context(), call(x), x.Params["subscription"], x.Params["group"], page)
-	if err != nil {
-		return err
-	}
-	return replyPage(x, found, func(v *catalog.Vault) arm.Vault { return renderVault(x, v) })
 }
 
 // listResources lists vaults and managed HSMs as what all resources have in common, which is how
@@ -112,47 +89,4 @@ func (p *plane) changePolicies(x *httpx.Exchange) error {
 		ID: v.ResourceID() + "/accessPolicies/", Type: arm.TypeAccessPolicies,
 		Properties: &arm.VaultAccessPolicyProperties{AccessPolicies: renderPolicies(x, v.Policies)},
 	})
-}
-
-func (p *plane) checkName(x *httpx.Exchange) error {
-	var body arm.CheckNameAvailabilityParameters
-	if err := readBody(x, &body); err != nil {
-		return err
-	}
-	check, err := p.Resources.CheckName(x.Context(), call(x), x.Params["subscription"], body.Name)
-	if err != nil {
-		return err
-	}
-	return x.Reply(http.StatusOK, arm.CheckNameAvailabilityResult{
-		NameAvailable: check.Available, Reason: check.Reason, Message: check.Message,
-	})
-}
-
-func (p *plane) listDeletedVaults(x *httpx.Exchange) error {
-	page, err := readPage(x)
-	if err != nil {
-		return err
-	}
-	found, err := p.Resources.ListDeletedVaults(x.Context(), call(x), x.Params["subscription"], page)
-	if err != nil {
-		return err
-	}
-	return replyPage(x, found, func(v *catalog.Vault) arm.DeletedVault { return renderDeleted(x, v) })
-}
-
-func (p *plane) getDeletedVault(x *httpx.Exchange) error {
-	v, err := p.Resources.GetDeletedVault(x.Context(), call(x), x.Params["subscription"], x.Params["location"], x.Params["vault"])
-	if err != nil {
-		return err
-	}
-	return x.Reply(http.StatusOK, renderDeleted(x, v))
-}
-
-func (p *plane) purgeVault(x *httpx.Exchange) error {
-	location := x.Params["location"]
-	job, err := p.Resources.PurgeVault(x.Context(), call(x), x.Params["subscription"], location, x.Params["vault"])
-	if err != nil {
-		return err
-	}
-	return replyPolling(x, resultPath(x, location, job), nil)
 }
