@@ -15,6 +15,52 @@ import (
 	"github.com/openkeyvault/openkeyvault/api/arm"
 )
 
+// requestTest is an operation with the request that it sends and the answer that it
+// returns. A name is that of the operation and, after a blank, of the case.
+type requestTest struct {
+	name              string
+	call              func(context.Context, *Client) (any, error)
+	method, uri, body string
+	statuses          []int
+	answer            string
+	want              string // what is returned; empty is the answer
+}
+
+func testRequests(t *testing.T, tests []requestTest) {
+	f, client := newFake(t)
+	for _, tt := range tests {
+		for _, status := range append(tt.statuses, http.StatusForbidden) {
+			t.Run(tt.name, func(t *testing.T) {
+				f.t, f.requests = t, nil
+				f.then(answer(status, tt.answer, "x-ms-request-id", "request-1"))
+				got, err := tt.call(t.Context(), client)
+				want := request{tt.method, tt.uri, tt.body, "Bearer token"}
+				if !slices.Equal(f.requests, []request{want}) {
+					t.Errorf("sent %+v, want %+v", f.requests, want)
+				}
+				if status == http.StatusForbidden {
+					operation, _, _ := strings.Cut(tt.name, " ")
+					var refusal *Error
+					if !errors.As(err, &refusal) || refusal.Operation != operation || refusal.StatusCode != 403 || refusal.RequestID != "request-1" {
+						t.Errorf("with status 403: %v", err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				text := tt.want
+				if text == "" {
+					text = tt.answer
+				}
+				if text != "" && mustJSON(t, got) != text {
+					t.Errorf("returned %s, want %s", mustJSON(t, got), text)
+				}
+			})
+		}
+	}
+}
+
 // TestRequests holds every operation against the request that it sends and the
 // answer that it returns.
 func TestRequests(t *testing.T) {
@@ -22,14 +68,7 @@ func TestRequests(t *testing.T) {
 	const assignments, authorization = "/providers/Microsoft.Authorization/roleAssignments", "?api-version=" + arm.AuthorizationLatest
 	const policies = `{"properties":{"accessPolicies":[{"tenantId":"t","objectId":"o","permissions":{"keys":["all"]}}]}}`
 	entry := arm.AccessPolicyEntry{TenantID: "t", ObjectID: "o", Permissions: &arm.Permissions{Keys: []string{arm.PermissionAll}}}
-	tests := []struct {
-		name              string
-		call              func(context.Context, *Client) (any, error)
-		method, uri, body string
-		statuses          []int
-		answer            string
-		want              string // what is returned; empty is the answer
-	}{
+	testRequests(t, []requestTest{
 		{"CreateOrUpdateVault", func(ctx context.Context, c *Client) (any, error) {
 			return c.CreateOrUpdateVault(ctx, "g", "v", VaultWithPolicies("eastus", "t", entry))
 		}, "PUT", aVaultPath + keyVault, `{"location":"eastus","properties":{"sku":{"family":"A","name":"standard"},"tenantId":"t","accessPolicies":[{"tenantId":"t","objectId":"o","permissions":{"keys":["all"]}}],"enableRbacAuthorization":false}}`, []int{200}, aVault, ""},
@@ -95,38 +134,7 @@ func TestRequests(t *testing.T) {
 		{"RegisterProvider", func(ctx context.Context, c *Client) (any, error) {
 			return c.RegisterProvider(ctx, arm.KeyVaultNamespace)
 		}, "POST", inProvider + "/register" + resources, "", []int{200}, `{"namespace":"Microsoft.KeyVault","registrationState":"Registering"}`, ""},
-	}
-	f, client := newFake(t)
-	for _, tt := range tests {
-		for _, status := range append(tt.statuses, http.StatusForbidden) {
-			t.Run(tt.name, func(t *testing.T) {
-				f.t, f.requests = t, nil
-				f.then(answer(status, tt.answer, "x-ms-request-id", "request-1"))
-				got, err := tt.call(t.Context(), client)
-				want := request{tt.method, tt.uri, tt.body, "Bearer token"}
-				if !slices.Equal(f.requests, []request{want}) {
-					t.Errorf("sent %+v, want %+v", f.requests, want)
-				}
-				if status == http.StatusForbidden {
-					var refusal *Error
-					if !errors.As(err, &refusal) || !strings.HasPrefix(tt.name, refusal.Operation) || refusal.StatusCode != 403 || refusal.RequestID != "request-1" {
-						t.Errorf("with status 403: %v", err)
-					}
-					return
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				text := tt.want
-				if text == "" {
-					text = tt.answer
-				}
-				if text != "" && mustJSON(t, got) != text {
-					t.Errorf("returned %s, want %s", mustJSON(t, got), text)
-				}
-			})
-		}
-	}
+	})
 }
 
 func TestGroupExistsNot(t *testing.T) {

@@ -2,9 +2,6 @@ package management
 
 import (
 	"context"
-	"errors"
-	"net/http"
-	"slices"
 	"testing"
 
 	"github.com/openkeyvault/openkeyvault/api/arm"
@@ -14,67 +11,35 @@ import (
 func TestHSMRequests(t *testing.T) {
 	const version, aPath = "?api-version=" + arm.KeyVaultLatest, inSub + "/resourceGroups/g/providers/Microsoft.KeyVault/managedHSMs/h"
 	const anHSM = `{"name":"h","location":"eastus","sku":{"family":"B","name":"Standard_B1"},"properties":{"tenantId":"t","hsmUri":"https://h.managedhsm.azure.net/","provisioningState":"Succeeded"}}`
-	tests := []struct {
-		name              string
-		call              func(context.Context, *Client) (any, error)
-		method, uri, body string
-		statuses          []int
-		answer            string
-	}{
+	testRequests(t, []requestTest{
 		{"CreateOrUpdateManagedHSM", func(ctx context.Context, c *Client) (any, error) {
 			return c.CreateOrUpdateManagedHSM(ctx, "g", "h", NewManagedHSM("eastus", "t", "a", "b"))
-		}, "PUT", aPath + version, `{"location":"eastus","sku":{"family":"B","name":"Standard_B1"},"properties":{"tenantId":"t","initialAdminObjectIds":["a","b"]}}`, []int{200, 201}, anHSM},
+		}, "PUT", aPath + version, `{"location":"eastus","sku":{"family":"B","name":"Standard_B1"},"properties":{"tenantId":"t","initialAdminObjectIds":["a","b"]}}`, []int{200, 201}, anHSM, ""},
 		{"UpdateManagedHSM", func(ctx context.Context, c *Client) (any, error) {
 			return c.UpdateManagedHSM(ctx, "g", "h", arm.ManagedHSM{Tags: map[string]string{"a": "b"}})
-		}, "PATCH", aPath + version, `{"tags":{"a":"b"}}`, []int{200}, anHSM},
+		}, "PATCH", aPath + version, `{"tags":{"a":"b"}}`, []int{200}, anHSM, ""},
 		{"GetManagedHSM", func(ctx context.Context, c *Client) (any, error) { return c.GetManagedHSM(ctx, "g", "h") },
-			"GET", aPath + version, "", []int{200}, anHSM},
+			"GET", aPath + version, "", []int{200}, anHSM, ""},
 		{"DeleteManagedHSM", func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteManagedHSM(ctx, "g", "h") },
-			"DELETE", aPath + version, "", []int{200, 204}, ""},
+			"DELETE", aPath + version, "", []int{200, 204}, "", ""},
 		{"RecoverDeletedManagedHSM", func(ctx context.Context, c *Client) (any, error) {
 			return c.RecoverDeletedManagedHSM(ctx, "g", "h", "eastus", "t")
-		}, "PUT", aPath + version, `{"location":"eastus","sku":{"family":"B","name":"Standard_B1"},"properties":{"tenantId":"t","createMode":"recover"}}`, []int{200, 201}, anHSM},
+		}, "PUT", aPath + version, `{"location":"eastus","sku":{"family":"B","name":"Standard_B1"},"properties":{"tenantId":"t","createMode":"recover"}}`, []int{200, 201}, anHSM, ""},
 		{"GetDeletedManagedHSM", func(ctx context.Context, c *Client) (any, error) { return c.GetDeletedManagedHSM(ctx, "eastus", "h") },
-			"GET", inProvider + "/locations/eastus/deletedManagedHSMs/h" + version, "", []int{200}, `{"name":"h","properties":{"mhsmId":"i","deletionDate":"2026-11-24T10:00:00Z"}}`},
+			"GET", inProvider + "/locations/eastus/deletedManagedHSMs/h" + version, "", []int{200}, `{"name":"h","properties":{"mhsmId":"i","deletionDate":"2026-11-24T10:00:00Z"}}`, ""},
 		{"PurgeDeletedManagedHSM", func(ctx context.Context, c *Client) (any, error) {
 			return nil, c.PurgeDeletedManagedHSM(ctx, "eastus", "h")
-		}, "POST", inProvider + "/locations/eastus/deletedManagedHSMs/h/purge" + version, "", []int{200, 204}, ""},
+		}, "POST", inProvider + "/locations/eastus/deletedManagedHSMs/h/purge" + version, "", []int{200, 204}, "", ""},
 		{"CheckManagedHSMName", func(ctx context.Context, c *Client) (any, error) { return c.CheckManagedHSMName(ctx, "h") },
-			"POST", inProvider + "/checkMhsmNameAvailability" + version, `{"name":"h"}`, []int{200}, `{"nameAvailable":false,"reason":"AlreadyExists","message":"m"}`},
+			"POST", inProvider + "/checkMhsmNameAvailability" + version, `{"name":"h"}`, []int{200}, `{"nameAvailable":false,"reason":"AlreadyExists","message":"m"}`, ""},
 		{"ListManagedHSMs", func(ctx context.Context, c *Client) (any, error) { return only(c.ListManagedHSMs(ctx)) },
-			"GET", inProvider + "/managedHSMs" + version, "", []int{200}, `{"value":[` + anHSM + `]}`},
+			"GET", inProvider + "/managedHSMs" + version, "", []int{200}, `{"value":[` + anHSM + `]}`, ""},
 		{"ListManagedHSMsByGroup", func(ctx context.Context, c *Client) (any, error) { return only(c.ListManagedHSMsByGroup(ctx, "g")) },
-			"GET", inSub + "/resourceGroups/g/providers/Microsoft.KeyVault/managedHSMs" + version, "", []int{200}, `{"value":[` + anHSM + `]}`},
+			"GET", inSub + "/resourceGroups/g/providers/Microsoft.KeyVault/managedHSMs" + version, "", []int{200}, `{"value":[` + anHSM + `]}`, ""},
 		{"ListDeletedManagedHSMs", func(ctx context.Context, c *Client) (any, error) { return only(c.ListDeletedManagedHSMs(ctx)) },
-			"GET", inProvider + "/deletedManagedHSMs" + version, "", []int{200}, `{"value":[{"name":"h"}]}`},
-	}
+			"GET", inProvider + "/deletedManagedHSMs" + version, "", []int{200}, `{"value":[{"name":"h"}]}`, ""},
+	})
 	f, client := newFake(t)
-	for _, tt := range tests {
-		for _, status := range append(tt.statuses, http.StatusForbidden) {
-			t.Run(tt.name, func(t *testing.T) {
-				f.t, f.requests = t, nil
-				f.then(answer(status, tt.answer))
-				got, err := tt.call(t.Context(), client)
-				if want := (request{tt.method, tt.uri, tt.body, "Bearer token"}); !slices.Equal(f.requests, []request{want}) {
-					t.Errorf("sent %+v, want %+v", f.requests, want)
-				}
-				if status == http.StatusForbidden {
-					var refusal *Error
-					if !errors.As(err, &refusal) || refusal.Operation != tt.name || refusal.StatusCode != 403 {
-						t.Errorf("with status 403: %v", err)
-					}
-					return
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				if text := mustJSON(t, got); tt.answer != "" && text != tt.answer {
-					t.Errorf("returned %s, want %s", text, tt.answer)
-				}
-			})
-		}
-	}
-	f.t = t
 	f.then(answer(200, `{}`))
 	if _, err := client.CreateOrUpdateManagedHSM(t.Context(), "g", "h", NewManagedHSM("eastus", "t")); err == nil {
 		t.Error("an answer that is no HSM passes for one")

@@ -46,30 +46,37 @@ func groupFlag(cmd *cobra.Command, group *string, usage string) {
 	cmd.Flags().StringVarP(group, "resource-group", "g", "", usage)
 }
 
-func (v *vaults) newShow() *cobra.Command {
+// onVault gives cmd the flags for a vault, and has it do run to that vault.
+func (v *vaults) onVault(cmd *cobra.Command, run func(*cobra.Command, *management.Client, *arm.Vault) error) *cobra.Command {
 	var name, group string
-	cmd := &cobra.Command{
-		Use:   "show",
-		Short: "Show a vault",
-		Example: `  okv vault show --name orders
-  okv vault show --name orders --resource-group web -o json`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, client, err := v.client(cmd)
-			if err != nil {
-				return err
-			}
-			vault, err := find(cmd.Context(), client, group, name)
-			if err != nil {
-				return err
-			}
-			return v.write(cmd, vault)
-		},
+	cmd.Args = noArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		_, client, err := v.client(cmd)
+		if err != nil {
+			return err
+		}
+		vault, err := find(cmd.Context(), client, group, name)
+		if err != nil {
+			return err
+		}
+		return run(cmd, client, vault)
 	}
 	nameFlag(cmd, &name)
 	groupFlag(cmd, &group, "resource `GROUP` of the vault, searched unless given")
 	v.completeVault(cmd)
 	return cmd
+}
+
+func (v *vaults) newShow() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Show a vault",
+		Example: `  okv vault show --name orders
+  okv vault show --name orders --resource-group web -o json`,
+	}
+	return v.onVault(cmd, func(cmd *cobra.Command, _ *management.Client, vault *arm.Vault) error {
+		return v.write(cmd, vault)
+	})
 }
 
 func (v *vaults) newList() *cobra.Command {
@@ -100,31 +107,18 @@ func (v *vaults) newList() *cobra.Command {
 }
 
 func (v *vaults) newDelete() *cobra.Command {
-	var name, group string
 	cmd := &cobra.Command{
 		Use:   "delete",
 		Short: "Delete a vault with all that it holds",
 		Long: `delete deletes a vault with all that it holds. Until it is purged it can be
 brought back with okv vault recover, and its name is taken.`,
 		Example: `  okv vault delete --name orders`,
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, client, err := v.client(cmd)
-			if err != nil {
-				return err
-			}
-			// The service takes the deletion of what is not there for a success.
-			vault, err := find(cmd.Context(), client, group, name)
-			if err != nil {
-				return err
-			}
-			return client.DeleteVault(cmd.Context(), groupOf(vault.ID), vault.Name)
-		},
 	}
-	nameFlag(cmd, &name)
-	groupFlag(cmd, &group, "resource `GROUP` of the vault, searched unless given")
-	v.completeVault(cmd)
-	return cmd
+	// That the vault is found first matters: the service takes the deletion of what is
+	// not there for a success.
+	return v.onVault(cmd, func(cmd *cobra.Command, client *management.Client, vault *arm.Vault) error {
+		return client.DeleteVault(cmd.Context(), groupOf(vault.ID), vault.Name)
+	})
 }
 
 func (v *vaults) newCheckName() *cobra.Command {

@@ -32,34 +32,36 @@ func (v *vaults) newListDeleted() *cobra.Command {
 	}
 }
 
-// deletedFlags adds the flags for a deleted vault.
-func (v *vaults) deletedFlags(cmd *cobra.Command, name, location *string) {
-	nameFlag(cmd, name)
+// onDeleted gives cmd the flags for a deleted vault, and has it do run to that vault.
+func (v *vaults) onDeleted(cmd *cobra.Command, run func(*cobra.Command, *management.Client, *arm.DeletedVault) error) *cobra.Command {
+	var name, location string
+	cmd.Args = noArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		_, client, err := v.client(cmd)
+		if err != nil {
+			return err
+		}
+		deleted, err := findDeleted(cmd.Context(), client, location, name)
+		if err != nil {
+			return err
+		}
+		return run(cmd, client, deleted)
+	}
+	nameFlag(cmd, &name)
 	completeNames(cmd, "name", deletedVaultNames(v.id))
-	cmd.Flags().StringVarP(location, "location", "l", "", "`LOCATION` that it was in, searched unless given")
+	cmd.Flags().StringVarP(&location, "location", "l", "", "`LOCATION` that it was in, searched unless given")
+	return cmd
 }
 
 func (v *vaults) newShowDeleted() *cobra.Command {
-	var name, location string
 	cmd := &cobra.Command{
 		Use:     "show-deleted",
 		Short:   "Show a deleted vault, and until when it can be recovered",
 		Example: `  okv vault show-deleted --name orders`,
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, client, err := v.client(cmd)
-			if err != nil {
-				return err
-			}
-			deleted, err := findDeleted(cmd.Context(), client, location, name)
-			if err != nil {
-				return err
-			}
-			return v.writeDeleted(cmd, deleted)
-		},
 	}
-	v.deletedFlags(cmd, &name, &location)
-	return cmd
+	return v.onDeleted(cmd, func(cmd *cobra.Command, _ *management.Client, deleted *arm.DeletedVault) error {
+		return v.writeDeleted(cmd, deleted)
+	})
 }
 
 // writeDeleted describes a deleted vault.
@@ -86,58 +88,34 @@ func (v *vaults) writeDeleted(cmd *cobra.Command, vault *arm.DeletedVault) error
 }
 
 func (v *vaults) newRecover() *cobra.Command {
-	var name, location string
 	cmd := &cobra.Command{
 		Use:     "recover",
 		Short:   "Bring a deleted vault back with all that it held",
 		Example: `  okv vault recover --name orders`,
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, client, err := v.client(cmd)
-			if err != nil {
-				return err
-			}
-			deleted, err := findDeleted(cmd.Context(), client, location, name)
-			if err != nil {
-				return err
-			}
-			subscription, err := client.GetSubscription(cmd.Context())
-			if err != nil {
-				return err
-			}
-			p := deletedProperties(deleted)
-			vault, err := client.RecoverDeletedVault(cmd.Context(), groupOf(p.VaultID), deleted.Name, p.Location, subscription.TenantID)
-			if err != nil {
-				return err
-			}
-			return v.write(cmd, vault)
-		},
 	}
-	v.deletedFlags(cmd, &name, &location)
-	return cmd
+	return v.onDeleted(cmd, func(cmd *cobra.Command, client *management.Client, deleted *arm.DeletedVault) error {
+		subscription, err := client.GetSubscription(cmd.Context())
+		if err != nil {
+			return err
+		}
+		p := deletedProperties(deleted)
+		vault, err := client.RecoverDeletedVault(cmd.Context(), groupOf(p.VaultID), deleted.Name, p.Location, subscription.TenantID)
+		if err != nil {
+			return err
+		}
+		return v.write(cmd, vault)
+	})
 }
 
 func (v *vaults) newPurge() *cobra.Command {
-	var name, location string
 	cmd := &cobra.Command{
 		Use:     "purge",
 		Short:   "Destroy a deleted vault and all that it held for good",
 		Example: `  okv vault purge --name orders`,
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, client, err := v.client(cmd)
-			if err != nil {
-				return err
-			}
-			deleted, err := findDeleted(cmd.Context(), client, location, name)
-			if err != nil {
-				return err
-			}
-			return client.PurgeDeletedVault(cmd.Context(), deletedProperties(deleted).Location, deleted.Name)
-		},
 	}
-	v.deletedFlags(cmd, &name, &location)
-	return cmd
+	return v.onDeleted(cmd, func(cmd *cobra.Command, client *management.Client, deleted *arm.DeletedVault) error {
+		return client.PurgeDeletedVault(cmd.Context(), deletedProperties(deleted).Location, deleted.Name)
+	})
 }
 
 // findDeleted returns the deleted vault of a name, in any location unless one is
