@@ -2,131 +2,17 @@ package identity
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/openkeyvault/openkeyvault/api/graph"
 	"github.com/openkeyvault/openkeyvault/internal/access"
-	"github.com/openkeyvault/openkeyvault/internal/audit"
-	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
-
-const (
-	ownerOID = "dddddddd-0000-4000-8000-0000000000aa"
-	roleRead = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-	roleUAA  = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
-	roleRBAC = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
-	deniedBy = "Insufficient privileges to complete the operation."
-)
-
-// memorySink keeps the audit records, or fails when told to.
-type memorySink struct {
-	mu      sync.Mutex
-	records []audit.Record // guarded by mu
-	broken  bool           // guarded by mu
-}
-
-func (s *memorySink) Write(line []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken {
-		return errors.New("the disk is full")
-	}
-	var r audit.Record
-	if err := json.Unmarshal(line, &r); err != nil {
-		return err
-	}
-	s.records = append(s.records, r)
-	return nil
-}
-
-func (s *memorySink) Sync() error { return nil }
-
-// office is a world with a directory, in which ownerOID owns everything.
-type office struct {
-	*world
-	dir  *Directory
-	log  *audit.Log
-	sink *memorySink
-}
-
-func newOffice(t testing.TB, changes ...func(*Config)) *office {
-	t.Helper()
-	o := &office{world: newWorld(t, changes...), sink: &memorySink{}}
-	o.log = audit.New(audit.Config{Store: o.store, Sealer: o.sealer, Sink: o.sink, Now: o.cfg.Now, Logger: o.cfg.Logger})
-	cat := catalog.New(catalog.Config{Store: o.store, Keyring: o.ring})
-	o.dir = NewDirectory(DirectoryConfig{Identity: o.svc, Catalog: cat, Audit: o.log})
-	o.assign(cat, "/", access.RoleOwner, ownerOID)
-	return o
-}
-
-func (o *office) assign(cat *catalog.Catalog, scope, role, principal string) {
-	o.t.Helper()
-	must(o.t, o.store.Update(o.t.Context(), func(tx store.Tx) error {
-		key, sealed, err := cat.EncodeAssignment(catalog.RoleAssignment{Assignment: access.Assignment{ID: newGUID(), Scope: scope, RoleID: role, PrincipalID: principal}})
-		if err != nil {
-			return err
-		}
-		epochKey, epoch, err := cat.EncodeEpoch()
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Get(key, epochKey); err != nil {
-			return err
-		}
-		tx.Put(key, sealed)
-		tx.Put(epochKey, epoch)
-		return nil
-	}))
-}
-
-func by(objectID string) Call {
-	return Call{
-		Caller: access.Caller{TenantID: tenantA, ObjectID: objectID, AppID: "of " + objectID},
-		Origin: audit.Origin{RequestID: "r-1", Address: "192.0.2.1"},
-	}
-}
-
-var owner = by(ownerOID)
-
-// audited returns the records since the last call.
-func (o *office) audited() []audit.Record {
-	o.t.Helper()
-	must(o.t, o.log.Export(o.t.Context()))
-	o.sink.mu.Lock()
-	defer o.sink.mu.Unlock()
-	all := o.sink.records
-	o.sink.records = nil
-	return all
-}
-
-// create registers an application with a principal and a secret.
-func (o *office) create(name string) (*Registration, Secret) {
-	o.t.Helper()
-	app, err := o.dir.CreateApplication(o.t.Context(), owner, name)
-	must(o.t, err)
-	app, err = o.dir.CreatePrincipal(o.t.Context(), owner, app.ClientID)
-	must(o.t, err)
-	_, secret, err := o.dir.AddSecret(o.t.Context(), owner, ApplicationRef{ClientID: app.ClientID}, SecretSpec{Name: "first"})
-	must(o.t, err)
-	return app, secret
-}
-
-func wantFault(t testing.TB, what string, err error, kind fault.Kind, code, message string) {
-	t.Helper()
-	f, ok := fault.As(err)
-	if !ok || f.Kind != kind || f.Code != code || f.Message != message {
-		t.Errorf("%s: %v\nwant %v %s: %s", what, err, kind, code, message)
-	}
-}
 
 // The life of an application, as its caller sees it and as it gets tokens.
 func TestApplicationLife(t *testing.T) {
