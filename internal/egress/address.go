@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,17 +20,18 @@ type Target struct {
 func ParseTarget(text string) (Target, error) {
 	host, port, err := net.SplitHostPort(text)
 	n, portErr := strconv.ParseUint(port, 10, 16)
+	host = strings.TrimSuffix(host, ".") // of the root
 	if err != nil || portErr != nil || n == 0 || !validHost(host) {
 		return Target{}, errors.New("give HOST:PORT, such as attest.example.com:443")
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		host = ip.Unmap().String()
 	}
-	return Target{strings.ToLower(strings.TrimSuffix(host, ".")), uint16(n)}, nil
+	return Target{strings.ToLower(host), uint16(n)}, nil
 }
 
 func validHost(host string) bool {
-	return strings.Trim(host, ".") != "" && !strings.ContainsAny(host, "/?#@%*\\ \t\r\n[]")
+	return !slices.Contains(strings.Split(host, "."), "") && !strings.ContainsAny(host, "/?#@%*\\ \t\r\n[]")
 }
 
 // String returns the target as ParseTarget reads it.

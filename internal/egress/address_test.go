@@ -69,7 +69,7 @@ func TestParseTarget(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "attest.example.com", ":443", ".:443", "attest.example.com:", "attest.example.com:0", "attest.example.com:65536", "attest.example.com:https",
-		"https://attest.example.com:443", "a/b:443", "a@b:443", "*.example.com:443", "a b:443", "::1:8443", "[fe80::1%eth0]:443", "10.0.0.0/8:443",
+		"https://attest.example.com:443", "a/b:443", "a@b:443", "*.example.com:443", "a..:443", "..a:443", "a..b:443", "a b:443", "::1:8443", "[fe80::1%eth0]:443", "10.0.0.0/8:443",
 	} {
 		if got, err := ParseTarget(text); err == nil || !strings.Contains(err.Error(), "HOST:PORT") {
 			t.Errorf("%q: %v, %v", text, got, err)
@@ -78,7 +78,7 @@ func TestParseTarget(t *testing.T) {
 }
 
 func FuzzParseTarget(f *testing.F) {
-	for _, seed := range []string{"a:1", "[::1]:443", "Attest.Example.COM.:8443", "127.0.0.1:8443", "x:99999"} {
+	for _, seed := range []string{"a:1", "[::1]:443", "Attest.Example.COM.:8443", "127.0.0.1:8443", "x:99999", "0..:1", "[0:0::1.]:1", "127.0.0.1.:1"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
