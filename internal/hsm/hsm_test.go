@@ -1,8 +1,6 @@
 package hsm
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/audit"
+	"github.com/openkeyvault/openkeyvault/internal/audit/audittest"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
@@ -33,31 +32,9 @@ type world struct {
 	svc   *Service
 	store store.Store
 	cat   *catalog.Catalog
-	sink  *memorySink
+	sink  *audittest.Sink
 	log   *audit.Log
 }
-
-type memorySink struct {
-	mu      sync.Mutex
-	records []audit.Record
-	broken  bool
-}
-
-func (s *memorySink) Write(line []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken {
-		return errors.New("disk full")
-	}
-	var r audit.Record
-	if err := json.Unmarshal(line, &r); err != nil {
-		return err
-	}
-	s.records = append(s.records, r)
-	return nil
-}
-
-func (s *memorySink) Sync() error { return nil }
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -75,7 +52,7 @@ func newWorld(t testing.TB, change ...func(*catalog.Vault)) *world {
 	must(t, err)
 	ring, err := seal.Open(t.Context(), s, root)
 	must(t, err)
-	w := &world{t: t, store: s, sink: &memorySink{}, cat: catalog.New(catalog.Config{Store: s, Keyring: ring}).HSMs()}
+	w := &world{t: t, store: s, sink: &audittest.Sink{}, cat: catalog.New(catalog.Config{Store: s, Keyring: ring}).HSMs()}
 	w.log = audit.New(audit.Config{Store: s, Sealer: ring.System(), Sink: w.sink, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
 	w.svc = New(Config{Catalog: w.cat, Audit: w.log})
 	wrapped, err := ring.NewVaultKey(hsmID)
@@ -107,11 +84,7 @@ func as(oid string) Call {
 func (w *world) audited() []audit.Record {
 	w.t.Helper()
 	must(w.t, w.log.Export(w.t.Context()))
-	w.sink.mu.Lock()
-	defer w.sink.mu.Unlock()
-	records := w.sink.records
-	w.sink.records = nil
-	return records
+	return w.sink.Take()
 }
 
 func refused(t testing.TB, err error, kind fault.Kind, code, text string) {
@@ -194,9 +167,7 @@ func TestOneRecordForEachOperation(t *testing.T) {
 func TestNothingHappensUnaudited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.sink.mu.Lock()
-	w.sink.broken = true
-	w.sink.mu.Unlock()
+	w.sink.Break()
 	// The first operation finds out, the others are refused.
 	if _, err := w.svc.ListSettings(t.Context(), as(admin)); err == nil {
 		t.Error("a read succeeds that could not be audited")

@@ -352,9 +352,7 @@ func TestDirectoryBounds(t *testing.T) {
 	wantFault(t, "one secret more", err, fault.Invalid, graph.CodeBadRequest, "The application has 10 passwords, which is as many as it may have. Remove one first.")
 
 	// What cannot be audited does not happen.
-	o.sink.mu.Lock()
-	o.sink.broken = true
-	o.sink.mu.Unlock()
+	o.sink.Break()
 	if _, err := o.dir.GetApplication(ctx, owner, ref); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("read without an audit log: %v", err)
 	}

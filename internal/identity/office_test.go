@@ -1,13 +1,11 @@
 package identity
 
 import (
-	"encoding/json"
-	"errors"
-	"sync"
 	"testing"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/audit"
+	"github.com/openkeyvault/openkeyvault/internal/audit/audittest"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/store"
@@ -21,40 +19,17 @@ const (
 	deniedBy = "Insufficient privileges to complete the operation."
 )
 
-// memorySink keeps the audit records, or fails when told to.
-type memorySink struct {
-	mu      sync.Mutex
-	records []audit.Record // guarded by mu
-	broken  bool           // guarded by mu
-}
-
-func (s *memorySink) Write(line []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken {
-		return errors.New("the disk is full")
-	}
-	var r audit.Record
-	if err := json.Unmarshal(line, &r); err != nil {
-		return err
-	}
-	s.records = append(s.records, r)
-	return nil
-}
-
-func (s *memorySink) Sync() error { return nil }
-
 // office is a world with a directory, in which ownerOID owns everything.
 type office struct {
 	*world
 	dir  *Directory
 	log  *audit.Log
-	sink *memorySink
+	sink *audittest.Sink
 }
 
 func newOffice(t testing.TB, changes ...func(*Config)) *office {
 	t.Helper()
-	o := &office{world: newWorld(t, changes...), sink: &memorySink{}}
+	o := &office{world: newWorld(t, changes...), sink: &audittest.Sink{}}
 	o.log = audit.New(audit.Config{Store: o.store, Sealer: o.sealer, Sink: o.sink, Now: o.cfg.Now, Logger: o.cfg.Logger})
 	cat := catalog.New(catalog.Config{Store: o.store, Keyring: o.ring})
 	o.dir = NewDirectory(DirectoryConfig{Identity: o.svc, Catalog: cat, Audit: o.log})
@@ -95,11 +70,7 @@ var owner = by(ownerOID)
 func (o *office) audited() []audit.Record {
 	o.t.Helper()
 	must(o.t, o.log.Export(o.t.Context()))
-	o.sink.mu.Lock()
-	defer o.sink.mu.Unlock()
-	all := o.sink.records
-	o.sink.records = nil
-	return all
+	return o.sink.Take()
 }
 
 // create registers an application with a principal and a secret.

@@ -234,9 +234,7 @@ func TestNothingUnaudited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.vault("Team", "alpha")
-	w.sink.mu.Lock()
-	w.sink.broken = true
-	w.sink.mu.Unlock()
+	w.sink.Break()
 	_, err := w.svc.GetVault(w.ctx(), owner(), testSub, "team", "alpha")
 	refused(t, err, fault.Unavailable, "ServiceUnavailable", "audit")
 	w.unchanged(func() {

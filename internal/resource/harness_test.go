@@ -2,8 +2,6 @@ package resource
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"log/slog"
 	"maps"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/audit"
+	"github.com/openkeyvault/openkeyvault/internal/audit/audittest"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
@@ -43,7 +42,7 @@ type world struct {
 	ring  *seal.Keyring
 	cat   *catalog.Catalog
 	log   *audit.Log
-	sink  *memorySink
+	sink  *audittest.Sink
 	clock *testClock
 	svc   *Service
 
@@ -68,29 +67,6 @@ func (c *testClock) add(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// memorySink keeps audit records, or fails when told to.
-type memorySink struct {
-	mu      sync.Mutex
-	records []audit.Record
-	broken  bool
-}
-
-func (s *memorySink) Write(line []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken {
-		return errors.New("disk full")
-	}
-	var r audit.Record
-	if err := json.Unmarshal(line, &r); err != nil {
-		return err
-	}
-	s.records = append(s.records, r)
-	return nil
-}
-
-func (s *memorySink) Sync() error { return nil }
-
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	s, err := pebble.OpenMemory()
@@ -102,7 +78,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: s, sink: &memorySink{}, clock: &testClock{now: testStart}}
+	w := &world{t: t, store: s, sink: &audittest.Sink{}, clock: &testClock{now: testStart}}
 	if w.ring, err = seal.Open(t.Context(), s, root); err != nil {
 		t.Fatal(err)
 	}
@@ -240,11 +216,7 @@ func (w *world) unchanged(fn func()) {
 func (w *world) audited() []audit.Record {
 	w.t.Helper()
 	must(w.t, w.log.Export(w.ctx()))
-	w.sink.mu.Lock()
-	defer w.sink.mu.Unlock()
-	records := w.sink.records
-	w.sink.records = nil
-	return records
+	return w.sink.Take()
 }
 
 func must(t testing.TB, err error) {
