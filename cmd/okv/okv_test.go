@@ -167,10 +167,8 @@ func FuzzAzArgs(f *testing.F) {
 	f.Add("key create --ops -- sign")
 	root := newRoot() // which is only looked at
 	f.Fuzz(func(t *testing.T, line string) {
-		if len(line) > 1<<10 {
-			t.Skip("looking for commands of similar names takes too long")
-		}
-		args := strings.Split(line, " ")
+		// To look for commands of names similar to a very long one takes very long.
+		args := strings.Split(line[:min(len(line), 1<<10)], " ")
 		out := azArgs(root, slices.Clone(args))
 		if again := azArgs(root, slices.Clone(out)); !slices.Equal(again, out) && !slices.Contains(out, "--") {
 			t.Errorf("%q becomes %q and then %q", args, out, again)

@@ -259,10 +259,16 @@ func (o outcome) ok(t *testing.T) outcome {
 // a failure.
 func lacks(t *testing.T, what string, err error) {
 	t.Helper()
+	skip(t, fmt.Sprintf("this machine lacks %s: %v", what, err))
+}
+
+// skip skips a test, but not in CI.
+func skip(t *testing.T, why string) {
+	t.Helper()
 	if os.Getenv("CI") != "" {
-		t.Fatalf("this machine lacks %s: %v", what, err)
+		t.Fatal(why)
 	}
-	t.Skipf("this machine lacks %s: %v", what, err)
+	t.Skip(why)
 }
 
 // needsBundle skips a test whose child trusts no other certificates than those
@@ -270,7 +276,7 @@ func lacks(t *testing.T, what string, err error) {
 func needsBundle(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
-		t.Skip("programs in Go ignore SSL_CERT_FILE on this system")
+		skip(t, "programs in Go ignore SSL_CERT_FILE on this system")
 	}
 }
 
@@ -354,7 +360,7 @@ func (w *readyWriter) Write(p []byte) (int, error) {
 func TestEndOfContext(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("there is no request to end that a child could see")
+		skip(t, "there is no request to end that a child could see")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -372,7 +378,7 @@ func TestEndOfContext(t *testing.T) {
 func TestFailureEndsTheChild(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("there is no request to end that a child could see")
+		skip(t, "there is no request to end that a child could see")
 	}
 	opts := Options{Logger: slog.New(slog.DiscardHandler), Stderr: io.Discard}
 	command(&opts, "wait")

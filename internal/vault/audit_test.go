@@ -17,16 +17,6 @@ import (
 var unavailable = refused{fault.Unavailable, "ServiceUnavailable", "",
 	"The audit log cannot be written, so no operation is carried out. Retry later; the operator finds the cause in the server's log."}
 
-// written returns the records that have reached the sink, without exporting what
-// waits in the store.
-func (s *memorySink) written() []audit.Record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	records := s.records
-	s.records = nil
-	return records
-}
-
 // waiting returns how many audit records are in the store.
 func (w *world) waiting() int {
 	w.t.Helper()
@@ -44,7 +34,7 @@ func (w *world) waiting() int {
 
 // recoverSink makes the sink work again and lets the log notice.
 func (w *world) recoverSink() {
-	w.sink.setBroken(false)
+	w.sink.Mend()
 	ended, cancel := context.WithCancel(w.ctx())
 	cancel()
 	w.log.Run(ended)
@@ -101,7 +91,7 @@ func TestOneRecordForEachOperation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			records, waiting := w.sink.written(), w.waiting()
+			records, waiting := w.sink.Take(), w.waiting()
 			if op.changes {
 				if len(records) != 0 || waiting != 1 {
 					t.Fatalf("%d records in the sink and %d in the store, want 0 and 1", len(records), waiting)
@@ -173,7 +163,7 @@ func TestRefusalsAreAudited(t *testing.T) {
 			t.Errorf("%s: no refusal", tt.name)
 			continue
 		}
-		records := w.sink.written()
+		records := w.sink.Take()
 		if len(records) != 1 || w.waiting() != 0 {
 			t.Errorf("%s: %d records in the sink, %d in the store", tt.name, len(records), w.waiting())
 			continue
@@ -233,7 +223,7 @@ func TestNothingHappensUnaudited(t *testing.T) {
 			w.vault("v")
 			w.prepare("v", op.kind(), "obj", op.state)
 			w.audited()
-			w.sink.setBroken(true)
+			w.sink.Break()
 			// Somebody must find out. A read or a refusal does, and fails itself.
 			_, err := w.svc.GetKey(w.ctx(), call("v"), "nobody", "")
 			unavailable.check(t, err)
@@ -249,11 +239,11 @@ func TestNothingHappensUnaudited(t *testing.T) {
 				t.Errorf("%v, %d audit records wait", diff, w.waiting())
 			}
 			// Until the log has found that it works again, it is not asked to.
-			w.sink.setBroken(false)
+			w.sink.Mend()
 			_, err = op.run(w, call("v"), "obj")
 			unavailable.check(t, err)
 			w.recoverSink()
-			if records := w.sink.written(); len(records) != 0 {
+			if records := w.sink.Take(); len(records) != 0 {
 				t.Errorf("audited as %+v", records)
 			}
 			if _, err := op.run(w, call("v"), "obj"); err != nil {
@@ -279,7 +269,7 @@ func TestFirstToFindTheLogBroken(t *testing.T) {
 			w.audited()
 			before := w.dump()
 			for _, c := range []Call{user("v"), call("v")} {
-				w.sink.setBroken(true)
+				w.sink.Break()
 				answer, err := op.run(w, c, "obj")
 				if op.changes && c.Caller.ObjectID == testOID {
 					// Its record is in the store, and is exported once that is possible.
@@ -287,7 +277,7 @@ func TestFirstToFindTheLogBroken(t *testing.T) {
 						t.Errorf("got %v, and %d records wait", err, w.waiting())
 					}
 					w.recoverSink()
-					if records := w.sink.written(); len(records) != 1 || records[0].Operation != op.audit || records[0].Code != "" {
+					if records := w.sink.Take(); len(records) != 1 || records[0].Operation != op.audit || records[0].Code != "" {
 						t.Errorf("audited as %+v", records)
 					}
 					continue
@@ -310,7 +300,7 @@ func TestNothingIsPurgedUnaudited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.deleteMany(t, 4)
-	w.sink.setBroken(true)
+	w.sink.Break()
 	if _, err := w.svc.GetKey(w.ctx(), call("v"), "nobody", ""); err == nil {
 		t.Error("a read was answered")
 	}

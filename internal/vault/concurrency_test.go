@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/openkeyvault/openkeyvault/internal/audit/audittest"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 )
 
@@ -215,7 +216,7 @@ func TestPowerCut(t *testing.T) {
 		for range 20 {
 			known = append(known, <-made)
 		}
-		after := &world{t: t, fs: w.fs.CrashClone(vfs.CrashCloneCfg{}), root: w.root, sink: &memorySink{}, clock: w.clock}
+		after := &world{t: t, fs: w.fs.CrashClone(vfs.CrashCloneCfg{}), root: w.root, sink: &audittest.Sink{}, clock: w.clock}
 		after.start()
 		checkAfterCut(t, after, known)
 		after.store.Close()

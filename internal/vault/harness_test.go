@@ -2,8 +2,6 @@ package vault
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/audit"
+	"github.com/openkeyvault/openkeyvault/internal/audit/audittest"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/release"
@@ -55,7 +54,7 @@ type world struct {
 	ring  *seal.Keyring
 	cat   *catalog.Catalog
 	log   *audit.Log
-	sink  *memorySink
+	sink  *audittest.Sink
 	svc   *Service
 	other *Service // another process over the same store
 	clock *testClock
@@ -84,49 +83,13 @@ func (c *testClock) add(seconds int64) int64 {
 	return c.now
 }
 
-// memorySink keeps audit records, or fails when told to.
-type memorySink struct {
-	mu      sync.Mutex
-	records []audit.Record
-	broken  bool
-}
-
-func (s *memorySink) Write(line []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken {
-		return errors.New("disk full")
-	}
-	var r audit.Record
-	if err := json.Unmarshal(line, &r); err != nil {
-		return err
-	}
-	s.records = append(s.records, r)
-	return nil
-}
-
-func (s *memorySink) Sync() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken {
-		return errors.New("disk full")
-	}
-	return nil
-}
-
-func (s *memorySink) setBroken(broken bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.broken = broken
-}
-
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	root, err := seal.EphemeralRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, fs: vfs.NewCrashableMem(), root: root, sink: &memorySink{}, clock: &testClock{now: testStart}}
+	w := &world{t: t, fs: vfs.NewCrashableMem(), root: root, sink: &audittest.Sink{}, clock: &testClock{now: testStart}}
 	w.authority = releasetest.New("https://attest.example.com")
 	w.start()
 	t.Cleanup(func() {
@@ -291,11 +254,7 @@ func (w *world) audited() []audit.Record {
 	if err := w.log.Export(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	w.sink.mu.Lock()
-	defer w.sink.mu.Unlock()
-	records := w.sink.records
-	w.sink.records = nil
-	return records
+	return w.sink.Take()
 }
 
 func call(vault string) Call {

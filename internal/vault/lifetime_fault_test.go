@@ -135,7 +135,7 @@ func TestLifetimeActionsAreAudited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.dueKeys(t, 1)
-	w.sink.setBroken(true)
+	w.sink.Break()
 	if _, err := w.svc.GetKey(w.ctx(), call("v"), "kept", ""); err == nil {
 		t.Error("a broken sink was not noticed")
 	}

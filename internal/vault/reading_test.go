@@ -116,7 +116,7 @@ func TestReadingHolds(t *testing.T) {
 		{"the vault in capitals", func(_ *testing.T, r *readingTest) { r.call.Vault = "V" }, true, true},
 		{"another address", func(_ *testing.T, r *readingTest) { r.call.Origin.Address = "192.0.2.9" }, true, true},
 		{"audit log broken", func(_ *testing.T, r *readingTest) {
-			r.sink.setBroken(true)
+			r.sink.Break()
 			_, _ = r.svc.GetSecret(r.ctx(), r.call, "name", "")
 		}, false, false},
 	} {
@@ -133,7 +133,7 @@ func TestReadingHolds(t *testing.T) {
 						t.Errorf("signing: %v, want success: %v", err, tc.signs)
 					}
 				}
-				r.sink.setBroken(false)
+				r.sink.Mend()
 			})
 		}
 	}
@@ -189,11 +189,11 @@ func TestReadingIsAudited(t *testing.T) {
 			t.Errorf("the operation: %+v\nagain: %+v", records[i], records[i+1])
 		}
 	}
-	r.sink.setBroken(true)
+	r.sink.Break()
 	if again, err := r.svc.Again(r.ctx(), r.call, r.got.Reading); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("without an audit log: %v, %v", again, err)
 	}
-	r.sink.setBroken(false)
+	r.sink.Mend()
 	r.recoverSink()
 }
 

@@ -32,14 +32,26 @@ func (s *Sink) Write(line []byte) error {
 	return nil
 }
 
-// Sync does nothing.
-func (s *Sink) Sync() error { return nil }
-
-// Break has every later Write fail.
-func (s *Sink) Break() {
+// Sync fails while Write does.
+func (s *Sink) Sync() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken = true
+	if s.broken {
+		return errors.New("disk full")
+	}
+	return nil
+}
+
+// Break has every later Write and Sync fail.
+func (s *Sink) Break() { s.set(true) }
+
+// Mend has them work again.
+func (s *Sink) Mend() { s.set(false) }
+
+func (s *Sink) set(broken bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = broken
 }
 
 // Take returns the records since the last call.
