@@ -36,30 +36,23 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 {
 		growStack()
 	}
-	site, ok := s.sites.Get(r.Host)
-	if ok && site.Vault != "" && !s.draining.Load() {
-		s.planes.vault.ServeSite(w, r, site)
-		return
-	}
-	s.dispatchAny(w, r)
-}
-
-// dispatchAny is dispatch for more than vaults that were found before.
-func (s *Server) dispatchAny(w http.ResponseWriter, r *http.Request) {
 	site, ok := s.site(r.Host)
-	if !ok {
+	switch {
+	case !ok:
 		refuse(w, http.StatusMisdirectedRequest, "MisdirectedRequest",
 			"This service does not answer for the host of the request. Use a host name of its host table, or add its domain to the configuration.")
-		return
-	}
-	r = r.WithContext(httpx.WithSite(r.Context(), site))
-	if s.draining.Load() {
-		s.refuseDraining(w, r, site)
-		return
-	}
-	switch {
+	case s.draining.Load():
+		s.refuseDraining(w, r.WithContext(httpx.WithSite(r.Context(), site)), site)
 	case site.Vault != "":
-		s.planes.vault.ServeHTTP(w, r)
+		s.planes.vault.ServeSite(w, r, site)
+	default:
+		s.dispatchOther(w, r.WithContext(httpx.WithSite(r.Context(), site)), site)
+	}
+}
+
+// dispatchOther is dispatch for hosts that are no vault's.
+func (s *Server) dispatchOther(w http.ResponseWriter, r *http.Request, site httpx.Site) {
+	switch {
 	case site.HSM != "":
 		s.planes.hsm.ServeHTTP(w, r)
 	case isDirectory(site, r):
@@ -71,8 +64,12 @@ func (s *Server) dispatchAny(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// site finds the host of a request in the table, and remembers it.
+// site finds the host of a request in the table, or among those that were found
+// there before.
 func (s *Server) site(host string) (httpx.Site, bool) {
+	if site, ok := s.sites.Get(host); ok {
+		return site, true
+	}
 	site, ok := s.cfg.Hosts.Lookup(host)
 	if ok && len(host) <= maxCachedHost {
 		s.sites.Put(host, site)
