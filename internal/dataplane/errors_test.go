@@ -365,15 +365,15 @@ func TestInternalErrors(t *testing.T) {
 		want  refused
 		level string
 	}{
-		"plain":    {errors.New("the disk of db-7 is full"), refused{500, "InternalServerError", "", "An internal error occurred. The service's log has its cause under the request id {id}."}, "ERROR"},
-		"canceled": {fmt.Errorf("reading db-7: %w", context.Canceled), refused{503, "ServiceUnavailable", "", "The request was given up before the operation was done. Retry it."}, "INFO"},
-		"deadline": {fmt.Errorf("reading db-7: %w", context.DeadlineExceeded), refused{503, "ServiceUnavailable", "", "The request was given up before the operation was done. Retry it."}, "ERROR"},
+		"plain":    {errors.New("the disk-7 is full"), refused{500, "InternalServerError", "", "An internal error occurred. The service's log has its cause under the request id {id}."}, "ERROR"},
+		"canceled": {fmt.Errorf("reading disk-7: %w", context.Canceled), refused{503, "ServiceUnavailable", "", "The request was given up before the operation was done. Retry it."}, "INFO"},
+		"deadline": {fmt.Errorf("reading disk-7: %w", context.DeadlineExceeded), refused{503, "ServiceUnavailable", "", "The request was given up before the operation was done. Retry it."}, "ERROR"},
 	} {
 		w := newWorld(t, func(w *world, cfg *Config) { cfg.Vaults = failing{w.svc, tt.err} })
 		a := w.direct(request{method: "GET", path: "/secrets/s"})
 		tt.want.message = strings.ReplaceAll(tt.want.message, "{id}", a.header.Get("X-Ms-Request-Id"))
 		a.refused(tt.want)
-		if strings.Contains(a.body, "db-7") {
+		if strings.Contains(a.body, "disk-7") {
 			t.Errorf("%s: the cause is shown: %s", name, a.body)
 		}
 		line := w.lastLine()

@@ -124,7 +124,7 @@ func TestMissingVault(t *testing.T) {
 			case "refused":
 				return fault.New(fault.Forbidden, "Forbidden", "There may be no vault of this name.")
 			case "broken":
-				return errors.New("the disk of db-7 is full")
+				return errors.New("the disk-7 is full")
 			}
 			return nil
 		}
@@ -145,7 +145,7 @@ func TestMissingVault(t *testing.T) {
 		t.Errorf("asked for %q", asked)
 	}
 	at("refused", "owner").refused(refused{403, "Forbidden", "", "There may be no vault of this name."})
-	if a := at("broken", "owner"); a.refusal().status != 500 || strings.Contains(a.body, "db-7") || w.lastLine()["error"] != "the disk of db-7 is full" {
+	if a := at("broken", "owner"); a.refusal().status != 500 || strings.Contains(a.body, "disk-7") || w.lastLine()["error"] != "the disk-7 is full" {
 		t.Errorf("%s, log %v", a.body, w.lastLine())
 	}
 	// A hook that says it made a vault and did not.
@@ -159,7 +159,7 @@ func TestMissingVault(t *testing.T) {
 type blindVaults struct{ Vaults }
 
 func (blindVaults) Info(context.Context, string) (vault.Info, error) {
-	return vault.Info{}, errors.New("the disk of db-7 is full")
+	return vault.Info{}, errors.New("the disk-7 is full")
 }
 
 // TestMissingVaultIsNotAskedOnFailure makes sure that a failing store is not
