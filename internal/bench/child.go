@@ -90,12 +90,13 @@ func (w *work) percentiles(took []histogram) {
 	w.P50, w.P99 = all.quantile(0.50), all.quantile(0.99)
 }
 
-// ended reports whether a doRun that started then and has done so much is over.
+// ended reports whether a doRun that started then and has done so much is over. It is
+// not before something is done, however late the process is run: there would be no figure.
 func (t task) ended(done int64, started time.Time) bool {
 	if t.Requests > 0 {
 		return done >= t.Requests
 	}
-	return time.Since(started) >= t.Duration
+	return done > 0 && time.Since(started) >= t.Duration
 }
 
 // job is what a process does.

@@ -82,8 +82,8 @@ func (l *load) run(ctx context.Context, t task) (work, error) {
 		case t.Requests > 0:
 			return done.Add(1) <= t.Requests
 		}
-		done.Add(1)
-		return time.Since(started) < t.Duration
+		// A first request is always made, however late this process is run.
+		return done.Add(1) <= int64(len(l.callers)) || time.Since(started) < t.Duration
 	}
 	took := make([]histogram, len(l.callers))
 	errs := make([]error, len(l.callers))

@@ -88,6 +88,9 @@ func TestLoad(t *testing.T) {
 			for i, r := range s.seen {
 				checkRequest(t, tc.op, r, s.body[i], tc.proto)
 			}
+			if w, err := l.run(t.Context(), task{Duration: 1}); err != nil || w.Done < 3 {
+				t.Errorf("done in no time are %d of 3 connections, %v", w.Done, err)
+			}
 			if err := l.close(); err != nil {
 				t.Error(err)
 			}

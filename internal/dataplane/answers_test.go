@@ -210,7 +210,7 @@ func TestKeptAnswersAreBounded(t *testing.T) {
 		t.Error("dropped answers are never overwritten")
 	}
 	for _, big := range []string{strings.Repeat("v", maxAnswer), ""} {
-		x := exchange(0)
+		x := exchange(n) // one of those before may still be kept
 		if big == "" {
 			x.URL.RawQuery = strings.Repeat("q", maxAnswerTarget)
 		}

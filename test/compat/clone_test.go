@@ -35,7 +35,7 @@ func TestFreshClone(t *testing.T) {
 		cmd.Dir = clone
 		out, err := cmd.CombinedOutput()
 		if err != nil {
-			t.Fatalf("%s: %v\n%s", step.command, err, out)
+			t.Fatalf("%s: %v\n%s", step.command, err, withoutPassed(string(out)))
 		}
 		for _, want := range step.wants {
 			if !strings.Contains(string(out), want) {
@@ -48,4 +48,16 @@ func TestFreshClone(t *testing.T) {
 			t.Errorf("%s took %s, more than %s", step.command, took, budget)
 		}
 	}
+}
+
+// withoutPassed leaves of what "go test ./..." printed what tells of a failure:
+// not the lines of packages that passed, which would bury it.
+func withoutPassed(out string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(out) {
+		if !strings.HasPrefix(line, "ok  \t") && !strings.HasPrefix(line, "?   \t") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
