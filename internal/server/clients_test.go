@@ -2,8 +2,6 @@ package server
 
 import (
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -14,8 +12,6 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/api"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
-	"github.com/openkeyvault/openkeyvault/internal/secret"
-	"github.com/openkeyvault/openkeyvault/internal/tokenplane"
 	"github.com/openkeyvault/openkeyvault/keyvault"
 	"github.com/openkeyvault/openkeyvault/management"
 )
@@ -145,53 +141,5 @@ func TestClientsWithAzureCredentials(t *testing.T) {
 		if err != nil || !exists {
 			t.Errorf("%s: %v, %v", endpoint, exists, err)
 		}
-	}
-}
-
-// Azure's managed identity credential finds the endpoint in its environment, in
-// the form of App Service and in that of 2017.
-func TestManagedIdentityCredential(t *testing.T) {
-	h := newHouse(t)
-	const header = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	endpoint := httptest.NewServer(tokenplane.NewManagedIdentity(tokenplane.ManagedIdentityConfig{
-		Identity: h.srv.Identity(), Header: secret.New([]byte(header)), ClientID: testClient, ObjectID: testOwner, Logger: h.cfg.Logger,
-	}))
-	t.Cleanup(endpoint.Close)
-	for _, name := range []string{"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET"} {
-		t.Setenv(name, "")
-	}
-	url := endpoint.URL + tokenplane.ManagedIdentityPath
-	for _, form := range []struct{ endpoint, header string }{{"IDENTITY_ENDPOINT", "IDENTITY_HEADER"}, {"MSI_ENDPOINT", "MSI_SECRET"}} {
-		t.Run(form.endpoint, func(t *testing.T) {
-			t.Setenv(form.endpoint, url)
-			t.Setenv(form.header, header)
-			get := func(id azidentity.ManagedIDKind) (string, error) {
-				cred, err := azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
-					ClientOptions: policy.ClientOptions{Transport: http.DefaultClient, Retry: policy.RetryOptions{MaxRetries: -1}}, ID: id,
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				token, err := cred.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{vaultResource + "/.default"}})
-				return token.Token, err
-			}
-			for _, id := range []azidentity.ManagedIDKind{nil, azidentity.ClientID(testClient)} {
-				token, err := get(id)
-				if err != nil {
-					t.Fatal(err)
-				}
-				caller, err := h.srv.Identity().Verify(t.Context(), identity.PlaneVault, token)
-				if err != nil || caller.ObjectID != testOwner {
-					t.Errorf("%+v, %v", caller, err)
-				}
-			}
-			if _, err := get(azidentity.ClientID(testTenant)); err == nil || !strings.Contains(err.Error(), "No managed identity of that id is here") {
-				t.Errorf("another identity: %v", err)
-			}
-			t.Setenv(form.header, "wrong")
-			if _, err := get(azidentity.ClientID(testSubscription)); err == nil || !strings.Contains(err.Error(), "missing or wrong") {
-				t.Errorf("a wrong header: %v", err)
-			}
-		})
 	}
 }
