@@ -29,13 +29,21 @@ type planes struct {
 	token                 *tokenplane.Plane
 }
 
-// dispatch sends a request to the plane of its host. Names that the table does
-// not have are refused: no address may be rendered from a host that anyone can
-// write.
-func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
+// handle answers a request. Its own frame is small, so that the stack does not grow
+// before growStack.
+func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 {
 		growStack()
 	}
+	s.dispatch(w, r)
+}
+
+// dispatch sends a request to the plane of its host. Names that the table does
+// not have are refused: no address may be rendered from a host that anyone can
+// write.
+//
+//go:noinline
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	site, ok := s.site(r.Host)
 	switch {
 	case !ok:

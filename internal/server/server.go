@@ -117,7 +117,7 @@ func openOver(ctx context.Context, cfg Config, d *data) (*Server, error) {
 		return nil, errors.Join(err, d.close())
 	}
 	s.http = &http.Server{
-		Handler:           http.HandlerFunc(s.dispatch),
+		Handler:           http.HandlerFunc(s.handle),
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cfg.Certificate},
 		MaxHeaderBytes:    maxHeader,
 		ReadHeaderTimeout: readHeaderTimeout,

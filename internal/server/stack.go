@@ -1,7 +1,7 @@
 package server
 
 // handlerStack is more than what the frames of a request take.
-const handlerStack = 4 << 10
+const handlerStack = 3 << 10
 
 // growStack has the goroutine's stack grow to what a request will need. HTTP/2 has a
 // new goroutine for each, with a small stack that is moved whenever it is too small:
