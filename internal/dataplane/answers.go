@@ -69,7 +69,7 @@ func newAnswers() *answers {
 // fingerprint stands for a request with its token, of which the end of the signature
 // is enough to tell it from others. Two may have the same.
 func (a *answers) fingerprint(r *http.Request) uint64 {
-	token := r.Header.Get("Authorization")
+	token := httpx.HeaderValue(r, "Authorization")
 	token = token[max(0, len(token)-32):]
 	return maphash.String(a.seed, token)*odd + maphash.Comparable(a.seed, targetOf(r))
 }

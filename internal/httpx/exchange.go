@@ -186,12 +186,21 @@ func lookup(values url.Values, name string) (string, bool) {
 // Bearer returns the token of the Authorization header. ok is false when there
 // is no header of the Bearer scheme.
 func Bearer(r *http.Request) (token string, ok bool) {
-	scheme, token, found := strings.Cut(r.Header.Get("Authorization"), " ")
+	scheme, token, found := strings.Cut(HeaderValue(r, "Authorization"), " ")
 	if !found || !strings.EqualFold(scheme, "Bearer") {
 		return "", false
 	}
 	token = strings.TrimSpace(token)
 	return token, token != ""
+}
+
+// HeaderValue is Header.Get for a name in canonical form, which it does not make
+// canonical once more.
+func HeaderValue(r *http.Request, name string) string {
+	if values := r.Header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // Reply answers with a status and a JSON body, or without one when v is nil.

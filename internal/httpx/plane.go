@@ -101,10 +101,11 @@ func (p *Plane) log(x *Exchange, started time.Time, code string, err error) {
 // maxID bounds an id of the caller's.
 const maxID = 128
 
-// CallersID returns a header that holds an id of the caller's, or nothing when it
-// is not a short run of visible characters: it is echoed and recorded.
+// CallersID returns a header, named in canonical form, that holds an id of the
+// caller's, or nothing when it is not a short run of visible characters: it is
+// echoed and recorded.
 func CallersID(r *http.Request, header string) string {
-	id := r.Header.Get(header)
+	id := HeaderValue(r, header)
 	if len(id) > maxID {
 		return ""
 	}
@@ -119,7 +120,7 @@ func CallersID(r *http.Request, header string) string {
 // TakesJSON reports whether the request's body, if the route reads one, says that
 // it is JSON in UTF-8. One that says nothing is taken for JSON.
 func (x *Exchange) TakesJSON() bool {
-	header := x.Request.Header.Get("Content-Type")
+	header := HeaderValue(x.Request, "Content-Type")
 	if x.Route.MaxBody == 0 || header == "" || header == "application/json" {
 		return true
 	}
