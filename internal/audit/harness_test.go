@@ -13,6 +13,7 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 	"github.com/openkeyvault/openkeyvault/internal/store/pebble"
@@ -93,7 +94,7 @@ type world struct {
 	store *faultyStore
 	ring  *seal.Keyring
 	sink  *sink
-	logs  *lockedBuilder
+	logs  *logtest.Buffer
 	now   func() time.Time
 	log   *audit.Log
 }
@@ -114,7 +115,7 @@ func newWorldOver(t testing.TB, s store.Store) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: &faultyStore{Store: s}, sink: &sink{}, logs: &lockedBuilder{}, now: time.Now}
+	w := &world{t: t, store: &faultyStore{Store: s}, sink: &sink{}, logs: &logtest.Buffer{}, now: time.Now}
 	if w.ring, err = seal.Open(t.Context(), s, root); err != nil {
 		t.Fatal(err)
 	}
@@ -220,21 +221,4 @@ func (s *faultyStore) Update(ctx context.Context, fn func(store.Tx) error) error
 		return err
 	}
 	return s.Store.Update(ctx, fn)
-}
-
-type lockedBuilder struct {
-	mu sync.Mutex
-	b  strings.Builder // guarded by mu
-}
-
-func (l *lockedBuilder) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuilder) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/audit"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 	"github.com/openkeyvault/openkeyvault/internal/store/pebble"
@@ -369,7 +370,7 @@ func TestMutationsSurviveARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{t: t, store: &faultyStore{Store: s}, sink: &sink{}, logs: &lockedBuilder{}, now: time.Now}
+		w := &world{t: t, store: &faultyStore{Store: s}, sink: &sink{}, logs: &logtest.Buffer{}, now: time.Now}
 		if w.ring, err = seal.Open(t.Context(), s, root); err != nil {
 			t.Fatal(err)
 		}

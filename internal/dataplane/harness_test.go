@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +25,7 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/internal/release"
 	"github.com/openkeyvault/openkeyvault/internal/release/releasetest"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
@@ -54,8 +54,8 @@ type world struct {
 	ring  *seal.Keyring
 	cat   *catalog.Catalog
 	svc   *vault.Service
-	log   *buffer
-	audit *buffer
+	log   *logtest.Buffer
+	audit *logtest.Buffer
 	now   atomic.Int64 // of the domain clock
 	plane http.Handler
 	// authority attests whatever a test wants, and certificate is the vault's.
@@ -74,7 +74,7 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	t.Cleanup(func() { s.Close() })
 	root, err := seal.EphemeralRoot()
 	must(t, err)
-	w := &world{t: t, store: s, log: &buffer{}, audit: &buffer{}}
+	w := &world{t: t, store: s, log: &logtest.Buffer{}, audit: &logtest.Buffer{}}
 	w.now.Store(testStart)
 	w.ring, err = seal.Open(t.Context(), s, root)
 	must(t, err)
@@ -124,29 +124,11 @@ func (w *world) serve(http2 bool) {
 	w.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// buffer is a log that is written and read by several goroutines.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-// sink is a buffer that an audit log writes its lines to.
-type sink struct{ *buffer }
+// sink is a log that an audit log writes its lines to.
+type sink struct{ *logtest.Buffer }
 
 func (s sink) Write(line []byte) error {
-	_, err := s.buffer.Write(append(bytes.Clone(line), '\n'))
+	_, err := s.Buffer.Write(append(bytes.Clone(line), '\n'))
 	return err
 }
 

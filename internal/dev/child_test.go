@@ -25,6 +25,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/keyvault"
 	"github.com/openkeyvault/openkeyvault/management"
 )
@@ -196,24 +197,6 @@ func errorCode(err error) string {
 	return err.Error()
 }
 
-// buffer may be written to from several goroutines, and read meanwhile.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // outcome is what a run has left.
 type outcome struct {
 	status              int
@@ -239,7 +222,7 @@ func run(t *testing.T, opts Options, child string, args ...string) outcome {
 }
 
 func runOptions(ctx context.Context, opts Options) outcome {
-	var stdout, stderr, log buffer
+	var stdout, stderr, log logtest.Buffer
 	opts.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	opts.Stdout, opts.Stderr = &stdout, &stderr
 	status, err := Run(ctx, opts)
@@ -345,14 +328,14 @@ func TestChildStreams(t *testing.T) {
 
 // readyWriter calls once something is written.
 type readyWriter struct {
-	buffer
+	logtest.Buffer
 	once sync.Once
 	call func()
 }
 
 func (w *readyWriter) Write(p []byte) (int, error) {
 	defer w.once.Do(w.call)
-	return w.buffer.Write(p)
+	return w.Buffer.Write(p)
 }
 
 // A run that is told to end tells its child, waits for it, and ends with the

@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/keyvault"
 	"github.com/openkeyvault/openkeyvault/management"
 )
@@ -22,7 +23,7 @@ import (
 // is guarded as ever.
 func TestConveniences(t *testing.T) {
 	t.Parallel()
-	var log buffer
+	var log logtest.Buffer
 	in := start(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	ctx := t.Context()
 	owner := in.owner(t)
@@ -95,7 +96,7 @@ func TestMissingVaultIsMadeOnce(t *testing.T) {
 // are its own.
 func TestMissingHSM(t *testing.T) {
 	t.Parallel()
-	var log buffer
+	var log logtest.Buffer
 	in := start(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	ctx := t.Context()
 	owner, stranger := in.hsm(t, "strong", in.owner(t)), in.hsm(t, "strong", in.credential(t, TenantID, "my-app", "my-secret"))

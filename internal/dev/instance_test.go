@@ -22,6 +22,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/keyvault"
 	"github.com/openkeyvault/openkeyvault/management"
 )
@@ -162,7 +163,7 @@ func TestDescribe(t *testing.T) {
 		{EnvFile: filepath.Join(t.TempDir(), "env"), DataDir: t.TempDir(), Secrets: []string{"name=hunter2-hunter2"}},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
-		var log buffer
+		var log logtest.Buffer
 		printed := &readyWriter{}
 		secret := ""
 		printed.call = func() {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 )
 
 func TestVaultsAndSecrets(t *testing.T) {
@@ -245,7 +247,7 @@ func TestDataDirWithADeletedVault(t *testing.T) {
 	}
 	first.stop()
 
-	var log buffer
+	var log logtest.Buffer
 	in := start(t, Options{DataDir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if !strings.Contains(log.String(), "the vault was deleted in an earlier run") {
 		t.Errorf("log %s", &log)

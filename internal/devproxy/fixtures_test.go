@@ -2,7 +2,6 @@ package devproxy
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,7 +14,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/devca"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 )
 
 const testCredential = "s3cret-credential"
@@ -30,35 +29,17 @@ const testCredential = "s3cret-credential"
 // patience bounds what a test waits for that does not come.
 const patience = 10 * time.Second
 
-// logBuffer collects a log from many goroutines.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // testProxy is a proxy that is served on loopback until the test ends, and that
 // shows no credential in its log.
 type testProxy struct {
 	*Proxy
 	addr net.Addr
-	log  *logBuffer
+	log  *logtest.Buffer
 }
 
 func start(t *testing.T, cfg Config, adjust ...func(*Proxy)) *testProxy {
 	t.Helper()
-	logged := &logBuffer{}
+	logged := &logtest.Buffer{}
 	cfg.Logger = slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg.Credential = testCredential
 	if cfg.Ours == nil {

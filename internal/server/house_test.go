@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,13 +12,13 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/devca"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 )
 
 // patience bounds what a test waits for that does not come.
@@ -49,31 +48,13 @@ type house struct {
 	srv  *Server
 	cfg  Config
 	ca   *devca.Authority
-	log  *logBuffer
+	log  *logtest.Buffer
 	addr string
 	port int
 
 	client *http.Client // h2
 	tokens map[string]string
 	served chan error
-}
-
-// logBuffer collects the log of many requests.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // newHouse returns a server with what openTest makes. It is shut down when the
@@ -92,7 +73,7 @@ func emptyHouse(t *testing.T, changes ...func(*Config)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, ca: ca, log: &logBuffer{}}
+	h := &house{t: t, ca: ca, log: &logtest.Buffer{}}
 	h.cfg = Config{
 		Hosts: hosts, Issuer: "https://sts.windows.net/{tenant}/", Certificate: ca.GetCertificate,
 		Logger: slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

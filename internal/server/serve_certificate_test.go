@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 )
 
 // files is a pair of certificate files with the log of who reads them.
@@ -21,7 +23,7 @@ type files struct {
 	t         *testing.T
 	ca        *signer
 	cert, key string
-	log       *logBuffer
+	log       *logtest.Buffer
 	now       time.Time
 	c         *CertificateFiles
 }
@@ -29,7 +31,7 @@ type files struct {
 func newFiles(t *testing.T, p pair) *files {
 	t.Helper()
 	dir := t.TempDir()
-	f := &files{t: t, ca: newSigner(t), cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key"), log: &logBuffer{}, now: time.Now()}
+	f := &files{t: t, ca: newSigner(t), cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key"), log: &logtest.Buffer{}, now: time.Now()}
 	if p.cert == nil {
 		p = f.ca.good(1)
 	}

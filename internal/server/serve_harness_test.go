@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/config"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 )
 
@@ -197,7 +198,7 @@ func (s *site) recoveryKey() seal.Root {
 // run is a Run of a site.
 type run struct {
 	*site
-	log             *logBuffer
+	log             *logtest.Buffer
 	address, health string
 	client          *http.Client
 	cancel          context.CancelFunc
@@ -236,7 +237,7 @@ func (s *site) start() *run {
 func (s *site) tryStart() (*run, error) {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &run{site: s, log: &logBuffer{}, cancel: cancel, reload: make(chan struct{}), ended: make(chan error, 1)}
+	r := &run{site: s, log: &logtest.Buffer{}, cancel: cancel, reload: make(chan struct{}), ended: make(chan error, 1)}
 	seen := make(chan map[string]string, 1)
 	cfg := RunConfig{Config: s.cfg, Reload: r.reload, after: s.after, Logger: slog.New(serving{slog.NewTextHandler(r.log, nil), seen})}
 	go func() { r.ended <- Run(ctx, cfg) }()

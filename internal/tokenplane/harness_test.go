@@ -1,7 +1,6 @@
 package tokenplane
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 	"github.com/openkeyvault/openkeyvault/internal/store/pebble"
@@ -95,30 +95,12 @@ func newIdentity(change func(*identity.Config)) (*identity.Service, error) {
 	return svc, svc.EnsureApplication(ctx, app, identity.GivenSecret(oddSecret))
 }
 
-// logBuffer collects the log of many requests.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // world is the plane behind a TLS server.
 type world struct {
 	t      testing.TB
 	plane  *Plane
 	server *httptest.Server
-	log    *logBuffer
+	log    *logtest.Buffer
 }
 
 func newWorld(t testing.TB) *world {
@@ -129,7 +111,7 @@ func newWorld(t testing.TB) *world {
 func worldOf(t testing.TB, svc *identity.Service) *world {
 	t.Helper()
 	hosts := httpx.Hosts{httpx.AzureRow(), httpx.LocalhostRow()}
-	w := &world{t: t, log: &logBuffer{}}
+	w := &world{t: t, log: &logtest.Buffer{}}
 	w.plane = New(Config{Identity: svc, Hosts: hosts, Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	w.server = httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		site, ok := hosts.Lookup(r.Host)

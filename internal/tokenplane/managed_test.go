@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/openkeyvault/openkeyvault/internal/identity"
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/internal/secret"
 )
 
@@ -22,12 +23,12 @@ const identityHeader = "0123456789abcdef0123456789abcdef0123456789abcdef01234567
 type endpoint struct {
 	t      *testing.T
 	server *httptest.Server
-	log    *logBuffer
+	log    *logtest.Buffer
 }
 
 func newEndpoint(t *testing.T, change func(*ManagedIdentityConfig)) *endpoint {
 	t.Helper()
-	e := &endpoint{t: t, log: &logBuffer{}}
+	e := &endpoint{t: t, log: &logtest.Buffer{}}
 	cfg := ManagedIdentityConfig{
 		Identity: shared(), Header: secret.New([]byte(identityHeader)), ClientID: clientID, ObjectID: objectID,
 		Logger: slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

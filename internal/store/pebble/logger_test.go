@@ -1,43 +1,24 @@
 package pebble
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
-
-// lockedBuffer may be written to by several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer // guarded by mu
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // Values are sealed, but what is sealed has no place in a log either.
 func TestLogHoldsNoValue(t *testing.T) {
 	t.Parallel()
-	var text lockedBuffer
+	var text logtest.Buffer
 	fatal := make(chan error, 1)
 	fs := newHookFS(vfs.NewMem())
 	s := open(t, Config{
