@@ -2,7 +2,6 @@ package keyvault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -13,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/openkeyvault/openkeyvault/api"
-	"github.com/openkeyvault/openkeyvault/internal/gate"
+	"github.com/openkeyvault/openkeyvault/internal/pages"
 )
 
 // ListOptions tunes a list. Nil is the default of every method that takes it.
@@ -33,31 +32,17 @@ func (o *ListOptions) query() url.Values {
 // list returns the items of all pages. A page is asked for when its first item
 // is wanted. After an error, which is yielded with the zero item, it ends.
 func list[T any](ctx context.Context, c *Client, op operation) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var zero T
-		op.method = http.MethodGet
-		for link := ""; ; {
-			page, err := fetchPage[T](ctx, c, op, link)
-			if err != nil {
-				yield(zero, err)
-				return
-			}
-			for _, item := range page.Value {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			// A page may be empty and still have a successor.
-			if page.NextLink == nil || *page.NextLink == "" {
-				return
-			}
-			if *page.NextLink == link {
-				yield(zero, fmt.Errorf("keyvault: %s: the next page is the same one again", op.name))
-				return
-			}
-			link = *page.NextLink
+	op.method = http.MethodGet
+	return pages.Walk("keyvault: "+op.name, func(link string) ([]T, string, error) {
+		page, err := fetchPage[T](ctx, c, op, link)
+		if err != nil {
+			return nil, "", err
 		}
-	}
+		if page.NextLink == nil {
+			return page.Value, "", nil
+		}
+		return page.Value, *page.NextLink, nil
+	})
 }
 
 // fetchPage reads the page at link, or the first one if link is empty.
@@ -79,13 +64,8 @@ func fetchPage[T any](ctx context.Context, c *Client, op operation, link string)
 }
 
 func (c *Client) nextRequest(ctx context.Context, link string) (*policy.Request, error) {
-	u, err := url.Parse(link)
-	if err != nil || u.User != nil {
-		return nil, errors.New("the link to the next page is not a URL")
-	}
-	// The transport would refuse the foreign host too; here the error says why.
-	if u.Scheme != "https" || gate.OriginOf(u) != c.origin {
-		return nil, fmt.Errorf("the link to the next page leads to %s://%s, away from the vault", u.Scheme, u.Host)
+	if err := pages.Check(link, c.origin, "the vault"); err != nil {
+		return nil, err
 	}
 	req, err := runtime.NewRequest(ctx, http.MethodGet, link)
 	if err != nil {
