@@ -41,7 +41,7 @@ func (p *plane) authenticate(x *httpx.Exchange, info vault.Info) error {
 func challenge(x *httpx.Exchange, info vault.Info, message string) error {
 	x.ResponseWriter.Header().Set("WWW-Authenticate",
 		`Bearer authorization="`+x.Site.LoginURL()+"/"+info.TenantID+`", resource="`+x.Site.ContainerResource()+`"`)
-	return &refusal{status: http.StatusUnauthorized, code: api.CodeUnauthorized, message: message}
+	return &httpx.Refusal{Status: http.StatusUnauthorized, Code: api.CodeUnauthorized, Message: message}
 }
 
 // issuerOf returns what would have been the issuer of a token of the tenant,

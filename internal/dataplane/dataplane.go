@@ -109,7 +109,7 @@ func newPlane(cfg Config) *plane {
 
 func (p *plane) handler() *httpx.Plane {
 	return &httpx.Plane{
-		Name: "data plane", Prepare: writeCommonHeaders, Serve: p.serve, Refuse: refuse, IsRefusal: isRefusal, Logger: p.Logger,
+		Name: "data plane", Prepare: writeCommonHeaders, Serve: p.serve, Refuse: refuse, IsRefusal: httpx.IsRefusal, Logger: p.Logger,
 	}
 }
 

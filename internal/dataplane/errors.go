@@ -1,25 +1,13 @@
 package dataplane
 
 import (
-	"context"
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/openkeyvault/openkeyvault/api"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 )
-
-// refusal is a refusal of this package's own, with a status that no fault.Kind
-// stands for.
-type refusal struct {
-	status        int
-	code, message string
-}
-
-// Error returns the code and the message.
-func (r *refusal) Error() string { return r.code + ": " + r.message }
 
 func badParameter(format string, args ...any) error {
 	return fault.New(fault.Invalid, api.CodeBadParameter, format, args...)
@@ -50,16 +38,6 @@ func unusableBody(err error) error {
 }
 
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
-
-// isRefusal reports whether err says something to the caller, as opposed to an
-// internal failure.
-func isRefusal(err error) bool {
-	if _, ok := fault.As(err); ok {
-		return true
-	}
-	var own *refusal
-	return errors.As(err, &own)
-}
 
 // refuse answers with err and returns the code that it sent. What is not a
 // refusal stays hidden: the log has it under the request id.
@@ -95,24 +73,10 @@ func container(x *httpx.Exchange) string {
 }
 
 func describe(x *httpx.Exchange, err error) (status int, body api.Error) {
-	var own *refusal
-	if errors.As(err, &own) {
-		return own.status, api.Error{Code: own.code, Message: own.message}
+	status, said := x.Describe(err, api.CodeServiceUnavailable, api.CodeInternalServerError)
+	body = api.Error{Code: said.Code, Message: said.Message}
+	if said.Inner != "" {
+		body.InnerError = &api.InnerError{Code: said.Inner}
 	}
-	if f, ok := fault.As(err); ok {
-		body := api.Error{Code: f.Code, Message: f.Message}
-		if f.Inner != "" {
-			body.InnerError = &api.InnerError{Code: f.Inner}
-		}
-		return httpx.Status(f.Kind), body
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return http.StatusServiceUnavailable, api.Error{
-			Code: api.CodeServiceUnavailable, Message: "The request was given up before the operation was done. Retry it.",
-		}
-	}
-	return http.StatusInternalServerError, api.Error{
-		Code:    api.CodeInternalServerError,
-		Message: "An internal error occurred. The service's log has its cause under the request id " + x.RequestID + ".",
-	}
+	return status, body
 }

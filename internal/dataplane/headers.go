@@ -66,8 +66,8 @@ func checkContentType(x *httpx.Exchange) error {
 	if x.TakesJSON() {
 		return nil
 	}
-	return &refusal{
-		status: http.StatusUnsupportedMediaType, code: "UnsupportedMediaType",
-		message: "The Content-Type of the request is not supported for this operation. Send application/json in UTF-8.",
+	return &httpx.Refusal{
+		Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaType",
+		Message: "The Content-Type of the request is not supported for this operation. Send application/json in UTF-8.",
 	}
 }

@@ -44,7 +44,7 @@ func New(cfg Config) *Plane {
 	p := &Plane{Config: cfg}
 	p.router = httpx.NewRouter(p.routes())
 	p.handler = &httpx.Plane{
-		Name: "directory", Prepare: writeCommonHeaders, Serve: p.serve, Refuse: refuse, IsRefusal: isRefusal, Logger: cfg.Logger,
+		Name: "directory", Prepare: writeCommonHeaders, Serve: p.serve, Refuse: refuse, IsRefusal: httpx.IsRefusal, Logger: cfg.Logger,
 	}
 	return p
 }

@@ -1,7 +1,6 @@
 package directoryplane
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,16 +11,6 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 )
-
-// refusal is a refusal of this package's own, with a status that no fault.Kind
-// stands for.
-type refusal struct {
-	status        int
-	code, message string
-}
-
-// Error returns the code and the message.
-func (r *refusal) Error() string { return r.code + ": " + r.message }
 
 // authenticate finds out who asks.
 func (p *Plane) authenticate(x *httpx.Exchange) error {
@@ -61,7 +50,7 @@ func checkContentType(x *httpx.Exchange) error {
 	if x.TakesJSON() {
 		return nil
 	}
-	return &refusal{http.StatusUnsupportedMediaType, graph.CodeBadRequest, "Write requests (excluding DELETE) must contain the Content-Type header declaration of application/json."}
+	return &httpx.Refusal{Status: http.StatusUnsupportedMediaType, Code: graph.CodeBadRequest, Message: "Write requests (excluding DELETE) must contain the Content-Type header declaration of application/json."}
 }
 
 // readBody decodes the body in Graph's words for one that cannot be.
@@ -79,26 +68,16 @@ func readBody(x *httpx.Exchange, v any) error {
 	}
 }
 
-// isRefusal reports whether err says something to the caller, as opposed to an
-// internal failure.
-func isRefusal(err error) bool {
-	if _, ok := fault.As(err); ok {
-		return true
-	}
-	var own *refusal
-	return errors.As(err, &own)
-}
-
 // refuse answers with err and returns the code that it sent. What is not a refusal
 // stays hidden: the log has it under the request id.
 func refuse(x *httpx.Exchange, err error) (code string) {
 	if fault.KindOf(err) == fault.Unauthenticated {
 		challenge(x)
 	}
-	status, body := describe(x, err)
-	body.InnerError = graph.InnerError{
+	status, said := x.Describe(err, "serviceNotAvailable", "generalException")
+	body := graph.Error{Code: said.Code, Message: said.Message, InnerError: graph.InnerError{
 		Date: time.Now().UTC().Format("2006-01-02T15:04:05"), RequestID: x.RequestID, ClientRequestID: clientRequestID(x.Request),
-	}
+	}}
 	if body.InnerError.ClientRequestID == "" {
 		body.InnerError.ClientRequestID = x.RequestID
 	}
@@ -107,25 +86,6 @@ func refuse(x *httpx.Exchange, err error) (code string) {
 		panic(err)
 	}
 	return body.Code
-}
-
-func describe(x *httpx.Exchange, err error) (status int, body graph.Error) {
-	var own *refusal
-	if errors.As(err, &own) {
-		return own.status, graph.Error{Code: own.code, Message: own.message}
-	}
-	if f, ok := fault.As(err); ok {
-		return httpx.Status(f.Kind), graph.Error{Code: f.Code, Message: f.Message}
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return http.StatusServiceUnavailable, graph.Error{
-			Code: "serviceNotAvailable", Message: "The request was given up before the operation was done. Retry it.",
-		}
-	}
-	return http.StatusInternalServerError, graph.Error{
-		Code:    "generalException",
-		Message: "An internal error occurred. The service's log has its cause under the request id " + x.RequestID + ".",
-	}
 }
 
 // clip shortens the caller's text to what may be repeated of it.

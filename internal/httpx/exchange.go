@@ -18,7 +18,6 @@ import (
 	"strings"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
-	"github.com/openkeyvault/openkeyvault/internal/fault"
 )
 
 // Exchange is one request with its answer, as a route's handler sees it.
@@ -50,32 +49,6 @@ func WithSite(ctx context.Context, s Site) context.Context {
 // SiteFrom returns the site that WithSite stored. It panics when there is
 // none: a plane must stand behind the server that looks the host up.
 func SiteFrom(ctx context.Context) Site { return ctx.Value(siteKey{}).(Site) }
-
-// Status maps a kind of refusal to its HTTP status.
-func Status(k fault.Kind) int {
-	switch k {
-	case fault.Invalid:
-		return http.StatusBadRequest
-	case fault.Unauthenticated:
-		return http.StatusUnauthorized
-	case fault.Forbidden:
-		return http.StatusForbidden
-	case fault.NotFound:
-		return http.StatusNotFound
-	case fault.MethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case fault.Conflict:
-		return http.StatusConflict
-	case fault.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case fault.Throttled:
-		return http.StatusTooManyRequests
-	case fault.Unavailable:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusInternalServerError
-	}
-}
 
 // NewRequestID returns a random GUID in its usual text form. It tells requests apart
 // and is no secret, so the runtime's own generator is good enough.

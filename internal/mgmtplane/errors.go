@@ -1,25 +1,13 @@
 package mgmtplane
 
 import (
-	"context"
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/openkeyvault/openkeyvault/api/arm"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 )
-
-// refusal is a refusal of this package's own, with a status that no fault.Kind
-// stands for.
-type refusal struct {
-	status        int
-	code, message string
-}
-
-// Error returns the code and the message.
-func (r *refusal) Error() string { return r.code + ": " + r.message }
 
 // gatewayCodes are those with which Resource Manager itself refuses, before a
 // resource provider has seen the request. It marks its answers so.
@@ -59,48 +47,20 @@ func readBody(x *httpx.Exchange, v any) error {
 	}
 }
 
-// isRefusal reports whether err says something to the caller, as opposed to an
-// internal failure.
-func isRefusal(err error) bool {
-	if _, ok := fault.As(err); ok {
-		return true
-	}
-	var own *refusal
-	return errors.As(err, &own)
-}
-
 // refuse answers with err and returns the code that it sent. What is not a
 // refusal stays hidden: the log has it under the request id.
 func (p *plane) refuse(x *httpx.Exchange, err error) (code string) {
 	if fault.KindOf(err) == fault.Unauthenticated {
 		p.challenge(x, err)
 	}
-	status, body := describe(x, err)
-	if gatewayCodes[body.Code] {
+	status, said := x.Describe(err, "ServiceUnavailable", "InternalServerError")
+	if gatewayCodes[said.Code] {
 		x.ResponseWriter.Header().Set("X-Ms-Failure-Cause", "gateway")
 	}
+	body := arm.ErrorDetail{Code: said.Code, Message: said.Message, Target: said.Target}
 	if err := x.Reply(status, arm.ErrorResponse{Error: body}); err != nil {
 		// The envelope is strings only: it always encodes.
 		panic(err)
 	}
 	return body.Code
-}
-
-func describe(x *httpx.Exchange, err error) (status int, body arm.ErrorDetail) {
-	var own *refusal
-	if errors.As(err, &own) {
-		return own.status, arm.ErrorDetail{Code: own.code, Message: own.message}
-	}
-	if f, ok := fault.As(err); ok {
-		return httpx.Status(f.Kind), arm.ErrorDetail{Code: f.Code, Message: f.Message, Target: f.Target}
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return http.StatusServiceUnavailable, arm.ErrorDetail{
-			Code: "ServiceUnavailable", Message: "The request was given up before the operation was done. Retry it.",
-		}
-	}
-	return http.StatusInternalServerError, arm.ErrorDetail{
-		Code:    "InternalServerError",
-		Message: "An internal error occurred. The service's log has its cause under the request id " + x.RequestID + ".",
-	}
 }

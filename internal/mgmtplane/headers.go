@@ -34,8 +34,8 @@ func checkContentType(x *httpx.Exchange) error {
 	if x.TakesJSON() {
 		return nil
 	}
-	return &refusal{
-		status: http.StatusUnsupportedMediaType, code: "UnsupportedMediaType",
-		message: "The content media type of the request is not supported. Only 'application/json' is supported.",
+	return &httpx.Refusal{
+		Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaType",
+		Message: "The content media type of the request is not supported. Only 'application/json' is supported.",
 	}
 }

@@ -51,7 +51,7 @@ func New(cfg Config) http.Handler {
 	}
 	p.router = httpx.NewRouter(routes)
 	return &httpx.Plane{
-		Name: "management plane", Prepare: writeCommonHeaders, Serve: p.serve, Refuse: p.refuse, IsRefusal: isRefusal, Logger: cfg.Logger,
+		Name: "management plane", Prepare: writeCommonHeaders, Serve: p.serve, Refuse: p.refuse, IsRefusal: httpx.IsRefusal, Logger: cfg.Logger,
 	}
 }
 

@@ -70,7 +70,7 @@ func (p *plane) getAssignment(x *httpx.Exchange) error {
 func (p *plane) deleteAssignment(x *httpx.Exchange) error {
 	gone, err := p.Resources.DeleteRoleAssignment(x.Context(), call(x), scopeOf(x), x.Params["assignment"])
 	if f, ok := fault.As(err); ok && f.Code == resource.CodeLastAdministrator {
-		return &refusal{status: http.StatusPreconditionFailed, code: f.Code, message: f.Message}
+		return &httpx.Refusal{Status: http.StatusPreconditionFailed, Code: f.Code, Message: f.Message}
 	}
 	if err != nil {
 		return err

@@ -13,9 +13,9 @@ const codeNotBuilt = "NotImplemented"
 // refuseUnbuilt says which operation is missing, so that nobody looks for the
 // cause in a path or a permission.
 func refuseUnbuilt(x *httpx.Exchange) error {
-	return &refusal{
-		status: http.StatusNotImplemented, code: codeNotBuilt,
-		message: fmt.Sprintf("The operation %s (%s %s) of Azure is not built in this management plane.",
+	return &httpx.Refusal{
+		Status: http.StatusNotImplemented, Code: codeNotBuilt,
+		Message: fmt.Sprintf("The operation %s (%s %s) of Azure is not built in this management plane.",
 			x.Route.Name, x.Route.Method, x.Route.Pattern),
 	}
 }
