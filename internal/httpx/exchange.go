@@ -1,6 +1,6 @@
-// Package httpx is what the three planes share of HTTP: the host table, routes
-// as data, limits on what is read, strict JSON, request ids, and the one map
-// from kinds of refusal to statuses.
+// Package httpx is what the planes share of HTTP: the host table, routes as data,
+// limits on what is read, strict JSON, request ids, and what callers are told of a
+// failure, with the one map from kinds of refusal to statuses.
 //
 // It guarantees that no body is read beyond its route's limit and that every
 // answer carries a request id. It knows no operation of any plane.
