@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,24 +34,67 @@ func together(n int, fn func(i int)) {
 	wg.Wait()
 }
 
-// until runs fn in a goroutine again and again until stop is called, which waits
-// for it. It has run at least once then.
-func until(fn func()) (stop func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
+// beside calls write with 1, 2 and so on while three goroutines call look, which
+// returns the number that it saw. It goes on until each of them has seen many:
+// had the scheduler run one after the other, the test would say nothing.
+func beside(t *testing.T, write func(n int), look func() int) {
+	t.Helper()
+	const lookers, each = 3, 30
+	deadline := time.Now().Add(contest)
+	var seeing sync.WaitGroup
+	for range lookers {
+		seeing.Go(func() {
+			for seen, last := 0, 0; seen < each; runtime.Gosched() {
+				if n := look(); n != last {
+					seen, last = seen+1, n
+				}
+				if time.Now().After(deadline) {
+					t.Errorf("views showed %d states in %v", seen, contest)
+					return
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
-			fn()
-			select {
-			case <-quit:
-				return
-			default:
-			}
-		}
+		seeing.Wait()
 	}()
-	return func() {
-		close(quit)
-		<-done
+	for n := 1; ; n++ {
+		write(n)
+		select {
+		case <-done:
+			return
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
+// rendezvous lets n updates wait for each other, so that they run together if the
+// engine lets them. One that runs updates one after the other goes on after grace.
+type rendezvous struct {
+	missing atomic.Int64
+	open    func()
+	opened  <-chan struct{}
+}
+
+func newRendezvous(n int) *rendezvous {
+	opened := make(chan struct{})
+	r := &rendezvous{opened: opened, open: sync.OnceFunc(func() { close(opened) })}
+	r.missing.Store(int64(n))
+	return r
+}
+
+// wait is called once by each of the updates, not by one that runs again.
+func (r *rendezvous) wait() {
+	if r.missing.Add(-1) == 0 {
+		r.open()
+	}
+	select {
+	case <-r.opened:
+	case <-time.After(grace):
+		r.open()
 	}
 }
 
@@ -79,20 +123,11 @@ func testViewOneState(t *testing.T, s store.Store) {
 		})
 		wantErr(t, "Update", err, nil)
 	}
-	write(1)
-	var stops []func()
-	for range 3 {
-		stops = append(stops, until(func() { viewOneState(t, s) }))
-	}
-	for n := range 100 {
-		write(n + 2)
-	}
-	for _, stop := range stops {
-		stop()
-	}
+	write(0)
+	beside(t, write, func() int { return viewOneState(t, s) })
 }
 
-func viewOneState(t *testing.T, s store.Store) {
+func viewOneState(t *testing.T, s store.Store) (n int) {
 	err := s.View(t.Context(), func(v store.View) error {
 		first, err := v.Get([]byte("a"))
 		if err != nil {
@@ -108,15 +143,16 @@ func viewOneState(t *testing.T, s store.Store) {
 		if err != nil {
 			return err
 		}
-		n := string(first[0].Value)
-		if string(last[0].Value) != n || string(last[1].Value) != n {
-			t.Errorf("one view shows %q, %q and %q", n, last[0].Value, last[1].Value)
+		n = number(first[0])
+		if number(last[0]) != n || number(last[1]) != n {
+			t.Errorf("one view shows %d, %q and %q", n, last[0].Value, last[1].Value)
 		}
-		i, _ := strconv.Atoi(n)
-		wantEntries(t, entries, "a", n, "b", n, "c", n, fmt.Sprintf("moving %d", i%7), n)
+		value := strconv.Itoa(n)
+		wantEntries(t, entries, "a", value, "b", value, "c", value, fmt.Sprintf("moving %d", n%7), value)
 		return nil
 	})
 	wantErr(t, "View", err, nil)
+	return n
 }
 
 // Updates go on while a view is open, and it does not see them.
@@ -177,7 +213,7 @@ func testViewIsFresh(t *testing.T, s store.Store) {
 func testViewsNeverGoBack(t *testing.T, s store.Store) {
 	var mu sync.Mutex
 	shown := 0 // the highest number that a view has shown, under mu
-	look := func() {
+	look := func() (n int) {
 		mu.Lock()
 		least := shown
 		mu.Unlock()
@@ -186,36 +222,37 @@ func testViewsNeverGoBack(t *testing.T, s store.Store) {
 			if err != nil {
 				return err
 			}
-			n := number(records[0])
-			if n < least {
-				t.Errorf("a view shows %d after one that had shown %d", n, least)
-			}
-			mu.Lock()
-			shown = max(shown, n)
-			mu.Unlock()
+			n = number(records[0])
 			return nil
 		})
 		wantErr(t, "View", err, nil)
+		if n < least {
+			t.Errorf("a view shows %d after one that had shown %d", n, least)
+		}
+		mu.Lock()
+		shown = max(shown, n)
+		mu.Unlock()
+		return n
 	}
-	stops := []func(){until(look), until(look), until(look)}
-	for n := range 100 {
-		mustPut(t, s, "a", strconv.Itoa(n+1))
-	}
-	for _, stop := range stops {
-		stop()
-	}
+	beside(t, func(n int) {
+		mustPut(t, s, "a", strconv.Itoa(n))
+		look()
+		look()
+	}, look)
 }
 
 func testIncrements(t *testing.T, s store.Store) {
 	const writers, each = 16, 25
+	start := newRendezvous(writers)
 	together(writers, func(int) {
+		join := sync.OnceFunc(start.wait)
 		for range each {
 			err := update(t.Context(), s, func(tx store.Tx) error {
 				records, err := tx.Get([]byte("counter"))
 				if err != nil {
 					return err
 				}
-				runtime.Gosched()
+				join()
 				tx.Put([]byte("counter"), []byte(strconv.Itoa(number(records[0])+1)))
 				return nil
 			})
@@ -227,19 +264,22 @@ func testIncrements(t *testing.T, s store.Store) {
 
 // An absent record that was read is a condition, too.
 func testCreateOnce(t *testing.T, s store.Store) {
+	const creators = 8
 	errExists := errors.New("exists")
 	for round := range 10 {
 		key := fmt.Sprintf("key %d", round)
 		var mu sync.Mutex
 		var created []string // under mu
-		together(8, func(i int) {
+		start := newRendezvous(creators)
+		together(creators, func(i int) {
+			join := sync.OnceFunc(start.wait)
 			value := strconv.Itoa(i)
 			err := update(t.Context(), s, func(tx store.Tx) error {
 				records, err := tx.Get([]byte(key))
 				if err != nil {
 					return err
 				}
-				runtime.Gosched()
+				join()
 				if records[0].Exists() {
 					return errExists
 				}
@@ -268,13 +308,15 @@ func testCreateOnce(t *testing.T, s store.Store) {
 func testWriteSkew(t *testing.T, s store.Store) {
 	for round := range 25 {
 		keys := byteKeys(fmt.Sprintf("%d left", round), fmt.Sprintf("%d right", round))
+		start := newRendezvous(2)
 		together(2, func(i int) {
+			join := sync.OnceFunc(start.wait)
 			err := update(t.Context(), s, func(tx store.Tx) error {
 				records, err := tx.Get(keys...)
 				if err != nil {
 					return err
 				}
-				runtime.Gosched()
+				join()
 				if !records[1-i].Exists() {
 					tx.Put(keys[i], []byte("mine"))
 				}
@@ -308,7 +350,6 @@ func testTransfers(t *testing.T, s store.Store) {
 		})
 		wantErr(t, "View", err, nil)
 	}
-	stop := until(audit)
 	together(6, func(i int) {
 		for n := range 40 {
 			from, to, amount := account(i+n), account(i+n+1+n%(accounts-1)), n%9
@@ -323,10 +364,9 @@ func testTransfers(t *testing.T, s store.Store) {
 				return nil
 			})
 			wantErr(t, "Update", err, nil)
+			audit()
 		}
 	})
-	stop()
-	audit()
 }
 
 // An update reads a record, another one changes it, and then the first decides
