@@ -138,6 +138,10 @@ func TestServeSignals(t *testing.T) {
 		text, err := os.ReadFile(in.path("data/audit.log"))
 		return err == nil && strings.Contains(string(text), `"SecretGet"`)
 	})
+	before, err := os.ReadFile(in.path("data/audit.log.1"))
+	if err != nil || !strings.Contains(string(before), `"ServicePrincipalSignIn"`) {
+		t.Errorf("the audit log of before has no sign-in: %v\n%s", err, before)
+	}
 	if status := p.end(os.Interrupt); status != 0 {
 		t.Errorf("status %d after SIGINT", status)
 	}

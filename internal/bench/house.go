@@ -12,6 +12,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/dev"
+	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/devca"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/resource"
@@ -80,7 +81,7 @@ func (r *run) newHouse(ctx context.Context, name string, names int, fill ...stri
 		}
 	}
 	for audience, token := range map[string]*string{"https://vault.azure.net": &h.token, "https://managedhsm.azure.net": &h.hsmToken} {
-		issued, err := srv.Identity().IssueTo(ctx, owner.AppID, audience)
+		issued, err := srv.Identity().IssueTo(ctx, audit.Origin{UserAgent: userAgent}, owner.AppID, audience)
 		if err != nil {
 			return nil, err
 		}

@@ -7,21 +7,15 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/vault"
 )
 
-const maxUserAgent = 256
-
 // call is who asks, from where and of which vault, for the domain.
 func call(x *httpx.Exchange) vault.Call {
-	agent := x.UserAgent()
-	if len(agent) > maxUserAgent {
-		agent = agent[:maxUserAgent]
-	}
 	return vault.Call{
 		Caller: x.Caller,
 		Origin: audit.Origin{
 			RequestID:       x.RequestID,
 			ClientRequestID: clientRequestID(x.Request),
 			Address:         x.ClientAddress(),
-			UserAgent:       agent,
+			UserAgent:       httpx.ClientAgent(x.Request),
 			APIVersion:      x.APIVersion,
 		},
 		Vault: x.Site.Container(),

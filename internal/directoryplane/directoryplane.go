@@ -98,7 +98,7 @@ func call(x *httpx.Exchange) identity.Call {
 	c.Origin.RequestID = x.RequestID
 	c.Origin.ClientRequestID = clientRequestID(x.Request)
 	c.Origin.Address = httpx.ClientAddress(x.Request)
-	c.Origin.UserAgent = clip(x.UserAgent(), 256)
+	c.Origin.UserAgent = httpx.ClientAgent(x.Request)
 	c.Origin.APIVersion = "v1.0"
 	return c
 }

@@ -87,6 +87,15 @@ func ClientAddress(r *http.Request) string {
 	return host
 }
 
+// maxAgent bounds what is kept of what a client says that it is.
+const maxAgent = 256
+
+// ClientAgent returns what the client says that it is, 256 bytes at the most.
+func ClientAgent(r *http.Request) string {
+	agent := HeaderValue(r, "User-Agent")
+	return agent[:min(len(agent), maxAgent)]
+}
+
 // ClientAddress is the function of that name, asked once an exchange.
 func (x *Exchange) ClientAddress() string {
 	if x.address == "" {

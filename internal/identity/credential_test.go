@@ -173,7 +173,7 @@ func TestHashingIsBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	req := ClientCredentials{Tenant: tenantA, ClientID: "given", Secret: GivenSecret("wrong"), Resource: vaultResource}
-	if _, err := w.svc.ClientCredentials(ctx, req); !errors.Is(err, context.Canceled) {
+	if _, err := w.svc.ClientCredentials(ctx, origin, req); !errors.Is(err, context.Canceled) {
 		t.Errorf("with every place taken: %v", err)
 	}
 	// A random secret costs nothing and waits for nobody.

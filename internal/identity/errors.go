@@ -27,7 +27,9 @@ const (
 )
 
 // Error returns the code and the message, as the service writes them.
-func (e *Error) Error() string { return fmt.Sprintf("AADSTS%d: %s", e.Number, e.Message) }
+func (e *Error) Error() string { return e.code() + ": " + e.Message }
+
+func (e *Error) code() string { return fmt.Sprintf("AADSTS%d", e.Number) }
 
 func refuse(number int, oauth, format string, args ...any) *Error {
 	return &Error{Number: number, OAuth: oauth, Message: fmt.Sprintf(format, args...)}

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openkeyvault/openkeyvault/internal/audit"
+	"github.com/openkeyvault/openkeyvault/internal/audit/audittest"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 	"github.com/openkeyvault/openkeyvault/internal/store/pebble"
@@ -65,6 +67,8 @@ type world struct {
 	sealer *seal.Sealer
 	now    time.Time
 	log    *bytes.Buffer
+	sink   *audittest.Sink
+	audit  *audit.Log
 	cfg    Config
 	svc    *Service
 	secret Secret // of clientID
@@ -93,15 +97,17 @@ func emptyWorld(t testing.TB, changes ...func(*Config)) *world {
 	must(t, err)
 	ring, err := seal.Open(t.Context(), s, root)
 	must(t, err)
-	w := &world{t: t, store: s, ring: ring, sealer: ring.System(), now: now0, log: &bytes.Buffer{}}
+	w := &world{t: t, store: s, ring: ring, sealer: ring.System(), now: now0, log: &bytes.Buffer{}, sink: &audittest.Sink{}}
+	logger := slog.New(slog.NewTextHandler(w.log, nil))
+	now := func() time.Time { return w.now }
+	w.audit = audit.New(audit.Config{Store: s, Sealer: w.sealer, Sink: w.sink, Now: now, Logger: logger})
 	w.cfg = Config{
-		Store: s, Sealer: w.sealer, Issuer: "https://sts.windows.net/{tenant}/",
-		Now: func() time.Time { return w.now },
+		Store: s, Sealer: w.sealer, Audit: w.audit, Issuer: "https://sts.windows.net/{tenant}/", Now: now,
 		Audiences: map[Plane][]string{
 			PlaneVault:      {vaultResource, vaultAppID, "https://vault.localhost:8443"},
 			PlaneManagement: {"https://management.core.windows.net/", managementResource},
 		},
-		Logger: slog.New(slog.NewTextHandler(w.log, nil)),
+		Logger: logger,
 	}
 	for _, change := range changes {
 		change(&w.cfg)
@@ -136,6 +142,9 @@ func (w *world) storeKeys(keys ...*rsa.PrivateKey) {
 	}))
 }
 
+// origin is where every request for a token comes from.
+var origin = audit.Origin{RequestID: "r-0", Address: "192.0.2.7"}
+
 // ask requests a token as the application, with the changes made.
 func (w *world) ask(changes ...func(*ClientCredentials)) (Token, error) {
 	w.t.Helper()
@@ -143,7 +152,7 @@ func (w *world) ask(changes ...func(*ClientCredentials)) (Token, error) {
 	for _, change := range changes {
 		change(&req)
 	}
-	return w.svc.ClientCredentials(w.t.Context(), req)
+	return w.svc.ClientCredentials(w.t.Context(), origin, req)
 }
 
 // bearer returns a token that the service has issued.

@@ -7,7 +7,7 @@
 // plane that asks, and that client secrets are stored as salted hashes. What it
 // issues to an application says who the application is, never what it may do.
 // The operations of Directory authorise and audit themselves; those of Service have
-// no caller. It knows no HTTP and no vaults.
+// no caller, and those that issue tokens audit themselves. It knows no HTTP and no vaults.
 //
 // Tokens are JSON Web Tokens (RFC 7519) in compact serialisation, signed with
 // RS256 and with the claims of version 1.0 of Entra ID's access tokens
@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
+	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/cache"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 	"github.com/openkeyvault/openkeyvault/internal/store"
@@ -42,11 +43,13 @@ const (
 )
 
 // Config is what a Service works with. Store, Sealer, Issuer, Now and Logger are
-// required.
+// required, and Audit is by a service that issues tokens.
 type Config struct {
 	Store store.Store
 	// Sealer seals the records of this package.
 	Sealer *seal.Sealer
+	// Audit has a record of every token that is issued or refused to an application.
+	Audit *audit.Log
 	// Issuer is the iss of the tokens, with {tenant} for the tenant's id.
 	Issuer string
 	// Now is the wall clock.
@@ -77,7 +80,8 @@ type Service struct {
 	names     *tokenNamer
 	verified  *cache.Map[tokenName, *verifiedToken]
 	hashing   chan struct{} // holds one element for each hash being computed
-	indexed   atomic.Bool   // no application lacks the records that find it
+	refused   refusals
+	indexed   atomic.Bool // no application lacks the records that find it
 }
 
 // cachedTokens bounds the verified tokens kept in memory, each under a kilobyte.

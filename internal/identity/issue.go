@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/secret"
 )
 
@@ -41,23 +42,39 @@ type Token struct {
 }
 
 // ClientCredentials issues a token to an application that shows its secret. Its
-// error is an *Error when the request is refused.
-func (s *Service) ClientCredentials(ctx context.Context, req ClientCredentials) (Token, error) {
-	if err := req.check(); err != nil {
-		return Token{}, err
-	}
-	var tenant Tenant
-	if req.Tenant != "" {
-		var err error
-		if tenant, err = s.FindTenant(ctx, req.Tenant); err != nil {
-			return Token{}, err
+// error is an *Error when the request is refused, and one of IsUnavailable while
+// nothing can be audited.
+func (s *Service) ClientCredentials(ctx context.Context, origin audit.Origin, req ClientCredentials) (Token, error) {
+	in := &signIn{name: servicePrincipalSignIn, origin: origin, resource: req.Resource}
+	return s.signIn(ctx, in, func() (err error) {
+		if err := req.check(); err != nil {
+			return err
 		}
-	}
-	app, err := s.authenticate(ctx, tenant, req)
-	if err != nil {
+		var tenant Tenant
+		if req.Tenant != "" {
+			if tenant, err = s.FindTenant(ctx, req.Tenant); err != nil {
+				return err
+			}
+		}
+		if in.app, err = s.applicant(ctx, tenant, req); err != nil {
+			return err
+		}
+		return s.checkSecret(ctx, in.app, req)
+	})
+}
+
+// signIn issues a token to the application that authenticate finds, and audits.
+func (s *Service) signIn(ctx context.Context, in *signIn, authenticate func() error) (t Token, err error) {
+	if err := s.cfg.Audit.Ready(); err != nil {
 		return Token{}, err
 	}
-	return s.issue(ctx, app.Application, req.Resource)
+	if err = authenticate(); err == nil {
+		t, err = s.issue(ctx, in.app.Application, in.resource)
+	}
+	if err := s.conclude(ctx, in, err); err != nil {
+		return Token{}, err
+	}
+	return t, nil
 }
 
 func (req *ClientCredentials) check() error {
@@ -76,9 +93,9 @@ func (req *ClientCredentials) check() error {
 	return nil
 }
 
-// authenticate returns the application that the request proves to come from. The
-// zero tenant stands for the application's own.
-func (s *Service) authenticate(ctx context.Context, tenant Tenant, req ClientCredentials) (*applicationRecord, error) {
+// applicant returns the application that the request says it comes from. The zero
+// tenant stands for the application's own.
+func (s *Service) applicant(ctx context.Context, tenant Tenant, req ClientCredentials) (*applicationRecord, error) {
 	app, err := s.application(ctx, req.ClientID)
 	if err != nil {
 		return nil, err
@@ -96,9 +113,6 @@ func (s *Service) authenticate(ctx context.Context, tenant Tenant, req ClientCre
 	if app == nil || tenant.ID != "" && !strings.EqualFold(app.TenantID, tenant.ID) {
 		return nil, clientNotFound(req.ClientID, tenant.ID)
 	}
-	if err := s.checkSecret(ctx, app, req); err != nil {
-		return nil, err
-	}
 	return app, nil
 }
 
@@ -114,16 +128,16 @@ func adoptable(clientID string) bool {
 
 // IssueTo issues a token to a registered application without asking for a
 // credential: for managed identities, which the host vouches for. Its error is an
-// *Error when the application or the resource does not exist.
-func (s *Service) IssueTo(ctx context.Context, clientID, resource string) (Token, error) {
-	app, err := s.application(ctx, clientID)
-	if err != nil {
-		return Token{}, err
-	}
-	if app == nil {
-		return Token{}, clientNotFound(clientID, "")
-	}
-	return s.issue(ctx, app.Application, resource)
+// *Error when the application or the resource does not exist, and one of
+// IsUnavailable while nothing can be audited.
+func (s *Service) IssueTo(ctx context.Context, origin audit.Origin, clientID, resource string) (Token, error) {
+	in := &signIn{name: managedIdentitySignIn, origin: origin, resource: resource}
+	return s.signIn(ctx, in, func() (err error) {
+		if in.app, err = s.application(ctx, clientID); err == nil && in.app == nil {
+			err = clientNotFound(clientID, "")
+		}
+		return err
+	})
 }
 
 // claims are those of Entra ID's access tokens of version 1.0 for applications.

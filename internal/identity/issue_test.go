@@ -133,16 +133,16 @@ func TestClientCredentialsRefused(t *testing.T) {
 func TestIssueTo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	token, err := w.svc.IssueTo(t.Context(), strings.ToUpper(clientID), managementResource)
+	token, err := w.svc.IssueTo(t.Context(), origin, strings.ToUpper(clientID), managementResource)
 	must(t, err)
 	caller, err := w.svc.Verify(t.Context(), PlaneManagement, string(token.Access.Reveal()))
 	must(t, err)
 	if caller.ObjectID != objectID || caller.TenantID != tenantA {
 		t.Errorf("caller %+v", caller)
 	}
-	_, err = w.svc.IssueTo(t.Context(), "nobody", managementResource)
+	_, err = w.svc.IssueTo(t.Context(), origin, "nobody", managementResource)
 	wantRefusal(t, err, 700016, UnauthorizedClient, strings.Replace(text(noClientText, "nobody"), tenantA, "", 1))
-	_, err = w.svc.IssueTo(t.Context(), clientID, "https://storage.azure.com")
+	_, err = w.svc.IssueTo(t.Context(), origin, clientID, "https://storage.azure.com")
 	if err == nil || !strings.HasPrefix(err.Error(), "AADSTS500011: The resource principal named https://storage.azure.com was not found") {
 		t.Errorf("error %v", err)
 	}

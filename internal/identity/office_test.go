@@ -5,7 +5,6 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
 	"github.com/openkeyvault/openkeyvault/internal/audit"
-	"github.com/openkeyvault/openkeyvault/internal/audit/audittest"
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/store"
@@ -22,17 +21,14 @@ const (
 // office is a world with a directory, in which ownerOID owns everything.
 type office struct {
 	*world
-	dir  *Directory
-	log  *audit.Log
-	sink *audittest.Sink
+	dir *Directory
 }
 
 func newOffice(t testing.TB, changes ...func(*Config)) *office {
 	t.Helper()
-	o := &office{world: newWorld(t, changes...), sink: &audittest.Sink{}}
-	o.log = audit.New(audit.Config{Store: o.store, Sealer: o.sealer, Sink: o.sink, Now: o.cfg.Now, Logger: o.cfg.Logger})
+	o := &office{world: newWorld(t, changes...)}
 	cat := catalog.New(catalog.Config{Store: o.store, Keyring: o.ring})
-	o.dir = NewDirectory(DirectoryConfig{Identity: o.svc, Catalog: cat, Audit: o.log})
+	o.dir = NewDirectory(DirectoryConfig{Identity: o.svc, Catalog: cat, Audit: o.audit})
 	o.assign(cat, "/", access.RoleOwner, ownerOID)
 	return o
 }
@@ -69,7 +65,7 @@ var owner = by(ownerOID)
 // audited returns the records since the last call.
 func (o *office) audited() []audit.Record {
 	o.t.Helper()
-	must(o.t, o.log.Export(o.t.Context()))
+	must(o.t, o.audit.Export(o.t.Context()))
 	return o.sink.Take()
 }
 

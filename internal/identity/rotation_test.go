@@ -20,7 +20,7 @@ func publicIDs(t *testing.T, s *Service) (ids []string) {
 // issued returns a token of a service and the key that signed it.
 func issued(t *testing.T, s *Service) (bearer, key string) {
 	t.Helper()
-	token, err := s.IssueTo(t.Context(), clientID, vaultResource)
+	token, err := s.IssueTo(t.Context(), origin, clientID, vaultResource)
 	must(t, err)
 	bearer = string(token.Access.Reveal())
 	head, _ := parts(t, bearer)

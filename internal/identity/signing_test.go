@@ -21,7 +21,7 @@ func TestKeysPersist(t *testing.T) {
 	app, _, err := w.svc.CreateApplication(t.Context(), tenantA, "app")
 	must(t, err)
 	// Only this waits for the key, which is being made.
-	token, err := w.svc.IssueTo(t.Context(), app.ClientID, vaultResource)
+	token, err := w.svc.IssueTo(t.Context(), origin, app.ClientID, vaultResource)
 	must(t, err)
 
 	second := w.again()

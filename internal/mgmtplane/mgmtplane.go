@@ -87,7 +87,7 @@ func call(x *httpx.Exchange) resource.Call {
 	c.Origin.RequestID = x.RequestID
 	c.Origin.ClientRequestID = clientRequestID(x.Request)
 	c.Origin.Address = httpx.ClientAddress(x.Request)
-	c.Origin.UserAgent = clip(x.UserAgent(), 256)
+	c.Origin.UserAgent = httpx.ClientAgent(x.Request)
 	c.Origin.APIVersion = x.APIVersion
 	return c
 }

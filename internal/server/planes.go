@@ -114,7 +114,7 @@ func (s *Server) connect(ctx context.Context) error {
 	d, cfg := s.data, s.cfg
 	audiences := audiences(cfg.Hosts, cfg.Ports)
 	s.identity = identity.New(identity.Config{
-		Store: d.records, Sealer: d.keyring.System(), Issuer: cfg.Issuer, Now: wallClock, Logger: cfg.Logger,
+		Store: d.records, Sealer: d.keyring.System(), Audit: d.audit, Issuer: cfg.Issuer, Now: wallClock, Logger: cfg.Logger,
 		Audiences:    audiences,
 		OnAdopt:      cfg.OnAdopt,
 		AliasTenants: cfg.AliasTenants,

@@ -59,11 +59,17 @@ func refuseInteractive(*httpx.Exchange) error {
 	}}
 }
 
+// What is said while the service cannot do what it should.
+const (
+	temporarilyUnavailable = "temporarily_unavailable"
+	unaudited              = "The audit log cannot be written, so no token is issued. Retry later; the operator finds the cause in the server's log."
+)
+
 // isRefusal reports whether err says something to the client.
 func isRefusal(err error) bool {
 	var own *refusal
 	var e *identity.Error
-	return errors.As(err, &own) || errors.As(err, &e)
+	return errors.As(err, &own) || errors.As(err, &e) || identity.IsUnavailable(err)
 }
 
 // Unavailable refuses a request, whatever it is for, because the service cannot
@@ -72,7 +78,7 @@ func (p *Plane) Unavailable(w http.ResponseWriter, r *http.Request, message stri
 	x := &httpx.Exchange{ResponseWriter: w, Request: r, Site: httpx.SiteFrom(r.Context()), RequestID: httpx.NewRequestID()}
 	writeCommonHeaders(x)
 	refuse(x, &refusal{http.StatusServiceUnavailable, &identity.Error{
-		Number: 90033, OAuth: "temporarily_unavailable", Message: message,
+		Number: 90033, OAuth: temporarilyUnavailable, Message: message,
 	}})
 }
 
@@ -104,6 +110,9 @@ func describe(x *httpx.Exchange, err error) (status int, e *identity.Error) {
 	if errors.As(err, &own) {
 		return own.status, own.cause
 	}
+	if identity.IsUnavailable(err) {
+		return http.StatusServiceUnavailable, &identity.Error{Number: 90033, OAuth: temporarilyUnavailable, Message: unaudited}
+	}
 	if errors.As(err, &e) {
 		if e.OAuth == identity.InvalidClient {
 			return http.StatusUnauthorized, e
@@ -112,7 +121,7 @@ func describe(x *httpx.Exchange, err error) (status int, e *identity.Error) {
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return http.StatusServiceUnavailable, &identity.Error{
-			Number: 90033, OAuth: "temporarily_unavailable", Message: "The request was given up before it was done. Retry it.",
+			Number: 90033, OAuth: temporarilyUnavailable, Message: "The request was given up before it was done. Retry it.",
 		}
 	}
 	return http.StatusInternalServerError, &identity.Error{

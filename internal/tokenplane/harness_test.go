@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/logtest"
@@ -50,14 +51,14 @@ var now0 = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 // shared is the one token service of all tests: its key takes long to make. No
 // test changes what is in it.
 var shared = sync.OnceValue(func() *identity.Service {
-	s, err := newIdentity(func(*identity.Config) {})
+	s, err := newIdentity(audit.Discard{}, func(*identity.Config) {})
 	if err != nil {
 		panic(err)
 	}
 	return s
 })
 
-func newIdentity(change func(*identity.Config)) (*identity.Service, error) {
+func newIdentity(records audit.Sink, change func(*identity.Config)) (*identity.Service, error) {
 	ctx := context.Background()
 	s, err := pebble.OpenMemory()
 	if err != nil {
@@ -71,13 +72,15 @@ func newIdentity(change func(*identity.Config)) (*identity.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	logger := slog.New(slog.DiscardHandler)
 	cfg := identity.Config{
+		Audit: audit.New(audit.Config{Store: s, Sealer: ring.System(), Sink: records, Now: time.Now, Logger: logger}),
 		Store: s, Sealer: ring.System(), Issuer: "https://sts.windows.net/{tenant}/",
 		Now: func() time.Time { return now0 },
 		Audiences: map[identity.Plane][]string{
 			identity.PlaneVault: {vault, "https://vault.localhost:8443"}, identity.PlaneManagement: {arm, "https://localhost:8443"},
 		},
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: logger,
 	}
 	change(&cfg)
 	svc := identity.New(cfg)

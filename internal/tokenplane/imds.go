@@ -69,7 +69,7 @@ func (m managedIdentity) answerInstance(r *http.Request) (any, error) {
 	case m.checkIdentity(r) != nil:
 		return nil, badInstanceRequest("Identity not found")
 	}
-	t, err := m.Identity.IssueTo(r.Context(), m.ClientID, value("resource"))
+	t, err := m.issue(r, value("resource"))
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +85,8 @@ func (m managedIdentity) instanceRefusal(ctx context.Context, err error) *instan
 	switch {
 	case errors.As(err, &own):
 		return own
+	case identity.IsUnavailable(err):
+		return &instanceError{http.StatusServiceUnavailable, temporarilyUnavailable, unaudited}
 	case errors.As(err, &oauth):
 		return &instanceError{http.StatusBadRequest, oauth.OAuth, oauth.Error()}
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/secret"
@@ -94,6 +95,8 @@ func (m managedIdentity) refusal(ctx context.Context, err error) *managedError {
 	switch {
 	case errors.As(err, &own):
 		return own
+	case identity.IsUnavailable(err):
+		return &managedError{http.StatusServiceUnavailable, unaudited}
 	case errors.As(err, &oauth):
 		return &managedError{http.StatusBadRequest, oauth.Error()}
 	}
@@ -136,7 +139,7 @@ func (m managedIdentity) answer(r *http.Request) (any, error) {
 	if resource == "" {
 		return nil, &managedError{http.StatusBadRequest, "The parameter resource is missing."}
 	}
-	t, err := m.Identity.IssueTo(r.Context(), m.ClientID, resource)
+	t, err := m.issue(r, resource)
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +148,13 @@ func (m managedIdentity) answer(r *http.Request) (any, error) {
 		answer.ClientID = t.ClientID
 	}
 	return answer, nil
+}
+
+// issue gets a token for the identity.
+func (m managedIdentity) issue(r *http.Request, resource string) (identity.Token, error) {
+	return m.Identity.IssueTo(r.Context(), audit.Origin{
+		RequestID: httpx.NewRequestID(), Address: httpx.ClientAddress(r), UserAgent: httpx.ClientAgent(r),
+	}, m.ClientID, resource)
 }
 
 // guard refuses what a program on this machine does not send: a name that only

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/logtest"
 	"github.com/openkeyvault/openkeyvault/internal/secret"
@@ -193,7 +194,7 @@ func TestManagedIdentityRefused(t *testing.T) {
 func TestManagedIdentityLog(t *testing.T) {
 	t.Parallel()
 	var failed error
-	svc, err := newIdentity(func(c *identity.Config) { c.Store = brokenStore{c.Store, &failed} })
+	svc, err := newIdentity(audit.Discard{}, func(c *identity.Config) { c.Store = brokenStore{c.Store, &failed} })
 	must(t, err)
 	e := newEndpoint(t, func(c *ManagedIdentityConfig) { c.Identity = svc })
 	if status, members := e.ask(appService); status != 200 {

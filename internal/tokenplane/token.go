@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 )
@@ -45,11 +46,19 @@ func (p *Plane) token(f form) func(*httpx.Exchange) error {
 		if err != nil {
 			return err
 		}
-		t, err := p.Identity.ClientCredentials(x.Context(), req)
+		t, err := p.Identity.ClientCredentials(x.Context(), origin(x), req)
 		if err != nil {
 			return err
 		}
 		return replyToken(x, t, withScope)
+	}
+}
+
+// origin returns what the audit log is to say of where a request came from.
+func origin(x *httpx.Exchange) audit.Origin {
+	return audit.Origin{
+		RequestID: x.RequestID, ClientRequestID: x.ResponseWriter.Header().Get("Client-Request-Id"),
+		Address: x.ClientAddress(), UserAgent: httpx.ClientAgent(x.Request),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 )
@@ -341,7 +342,7 @@ func TestLog(t *testing.T) {
 func TestInternalError(t *testing.T) {
 	t.Parallel()
 	var failed error
-	svc, err := newIdentity(func(c *identity.Config) { c.Store = brokenStore{c.Store, &failed} })
+	svc, err := newIdentity(audit.Discard{}, func(c *identity.Config) { c.Store = brokenStore{c.Store, &failed} })
 	must(t, err)
 	w := worldOf(t, svc)
 	path := "/" + tenantID + "/oauth2/token"
