@@ -72,7 +72,7 @@ func python(t *testing.T, requirements string) string {
 		base = "python3"
 	}
 	run(t, base, "-m", "venv", "--clear", dir)
-	run(t, interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", file)
+	run(t, interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "10", "--no-deps", "-r", file)
 	if err := os.WriteFile(stamp, wanted, 0o644); err != nil {
 		t.Fatal(err)
 	}

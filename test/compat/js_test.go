@@ -19,7 +19,7 @@ func node(t *testing.T) {
 	if have, err := os.ReadFile(stamp); err == nil && bytes.Equal(have, wanted) {
 		return
 	}
-	run(t, "npm", "install", "--prefix", "js", "--no-package-lock", "--no-audit", "--no-fund", "--silent")
+	run(t, "npm", "install", "--prefix", "js", "--no-package-lock", "--no-audit", "--no-fund", "--fetch-retries", "10", "--silent")
 	if err := os.WriteFile(stamp, wanted, 0o644); err != nil {
 		t.Fatal(err)
 	}
