@@ -31,8 +31,10 @@ const maxAnswer = 32 << 20
 // ClientOptions tunes a Client. The zero value is good for vaults of Azure.
 type ClientOptions struct {
 	// ClientOptions is azcore's: transport, retries, logging, further policies.
-	// APIVersion is api.VersionLatest unless given. An *http.Client as Transport
-	// that has no CheckRedirect of its own will not follow redirects.
+	// APIVersion is api.VersionLatest unless given, and for what only AKP keys have
+	// api.Version20260501Preview, the first version that knows them. An
+	// *http.Client as Transport that has no CheckRedirect of its own will not
+	// follow redirects.
 	// InsecureAllowCredentialWithHTTP has no effect: a token never leaves
 	// without TLS.
 	policy.ClientOptions
@@ -52,6 +54,7 @@ type Client struct {
 	vault    string // https://host[:port], no trailing slash
 	origin   gate.Origin
 	version  string
+	akp      string // the version for AKP keys
 	pipeline runtime.Pipeline
 	tracer   tracing.Tracer
 }
@@ -71,9 +74,9 @@ func NewClient(vaultURL string, cred azcore.TokenCredential, options *ClientOpti
 		options = &ClientOptions{}
 	}
 	base := options.ClientOptions
-	version := base.APIVersion
+	version, akp := base.APIVersion, base.APIVersion
 	if version == "" {
-		version = api.VersionLatest
+		version, akp = api.VersionLatest, api.Version20260501Preview
 	}
 	// The client writes api-version itself, also where azcore would not.
 	base.APIVersion = ""
@@ -86,6 +89,7 @@ func NewClient(vaultURL string, cred azcore.TokenCredential, options *ClientOpti
 		vault:   u.Scheme + "://" + u.Host,
 		origin:  vault,
 		version: version,
+		akp:     akp,
 		pipeline: runtime.NewPipeline(moduleName, moduleVersion, runtime.PipelineOptions{
 			PerRetry:               []policy.Policy{auth},
 			AllowedQueryParameters: []string{"maxresults"},
@@ -121,8 +125,9 @@ type operation struct {
 	method string   // of HTTP
 	path   []string // segments, unescaped; an empty last one ends the path in a slash
 	query  url.Values
-	body   any // nil for none
-	status int // the one that means success; 0 is 200
+	body   any  // nil for none
+	status int  // the one that means success; 0 is 200
+	akp    bool // it needs a version that knows AKP keys
 }
 
 // call performs the operation and decodes its answer.
@@ -147,6 +152,9 @@ func (c *Client) do(ctx context.Context, op operation, out any) (err error) {
 
 func (c *Client) newRequest(ctx context.Context, op operation) (*policy.Request, error) {
 	query := url.Values{"api-version": {c.version}}
+	if op.akp {
+		query.Set("api-version", c.akp)
+	}
 	for name, values := range op.query {
 		query[name] = values
 	}

@@ -233,6 +233,57 @@ func TestAPIVersion(t *testing.T) {
 	}
 }
 
+// TestVersionOfAKPKeys checks that what only AKP keys have is asked for in the
+// version that knows them, unless the program chose one.
+func TestVersionOfAKPKeys(t *testing.T) {
+	f := newFakeVault(t)
+	f.answer = func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.RawQuery, "-preview") {
+			reply(w, 200, `{"value":true,"key":{"kid":"https://contoso.example.com/keys/k/1","kty":"AKP","alg":"ML-DSA-44","pub":"AQ"}}`)
+			return
+		}
+		reply(w, 200, `{"value":true,"key":{"kid":"https://contoso.example.com/keys/k/1","kty":"AKP"}}`)
+	}
+	calls := map[string]func(context.Context, *Client) error{
+		"create": func(ctx context.Context, c *Client) error {
+			_, err := c.CreateKey(ctx, "k", api.KeyCreateParameters{Kty: api.KeyTypeAKPHSM})
+			return err
+		},
+		"import": func(ctx context.Context, c *Client) error {
+			_, err := c.ImportKey(ctx, "k", api.KeyImportParameters{Key: &api.JSONWebKey{Kty: api.KeyTypeAKP}})
+			return err
+		},
+		"verify": func(ctx context.Context, c *Client) error {
+			_, err := c.Verify(ctx, "k", "", api.KeyVerifyParameters{Algorithm: api.AlgorithmMLDSA87})
+			return err
+		},
+		"verify by the key's own algorithm": func(ctx context.Context, c *Client) error {
+			_, err := c.Verify(ctx, "k", "", api.KeyVerifyParameters{})
+			return err
+		},
+		"get": func(ctx context.Context, c *Client) error {
+			bundle, err := c.GetKey(ctx, "k", "")
+			if err == nil && (len(bundle.Key.Pub) == 0) != (c.akp == "7.4") {
+				err = errors.New("the wrong public part")
+			}
+			return err
+		},
+	}
+	for name, call := range calls {
+		for chosen, want := range map[string]string{"": api.Version20260501Preview, "7.4": "7.4"} {
+			options := f.options()
+			options.APIVersion = chosen
+			if err := call(t.Context(), newTestClient(t, vaultURL, &fakeCredential{}, options)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			seen := f.seen()
+			if last := seen[len(seen)-1].URI; !strings.HasSuffix(last, "?api-version="+want) {
+				t.Errorf("%s, with %q chosen: asked for %s", name, chosen, last)
+			}
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	tests := []struct {
 		name   string

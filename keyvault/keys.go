@@ -14,6 +14,7 @@ import (
 func (c *Client) CreateKey(ctx context.Context, name string, parameters api.KeyCreateParameters) (*api.KeyBundle, error) {
 	return onObject[api.KeyBundle](ctx, c, name, operation{
 		name: "CreateKey", method: http.MethodPost, path: []string{"keys", name, "create"}, body: parameters,
+		akp: isAKP(parameters.Kty),
 	})
 }
 
@@ -23,16 +24,26 @@ func (c *Client) CreateKey(ctx context.Context, name string, parameters api.KeyC
 func (c *Client) ImportKey(ctx context.Context, name string, parameters api.KeyImportParameters) (*api.KeyBundle, error) {
 	return onObject[api.KeyBundle](ctx, c, name, operation{
 		name: "ImportKey", method: http.MethodPut, path: []string{"keys", name}, body: parameters,
+		akp: parameters.Key != nil && isAKP(parameters.Key.Kty),
 	})
 }
 
 // GetKey returns a version of a key: its public part as a JSON Web Key, and its
 // attributes. It needs the permission keys/get.
+//
+// The public part of an AKP key is in answers of the version that knows such keys,
+// in which it is asked for a second time.
 func (c *Client) GetKey(ctx context.Context, name, version string) (*api.KeyBundle, error) {
-	return onVersion[api.KeyBundle](ctx, c, name, version, operation{
-		name: "GetKey", method: http.MethodGet, path: []string{"keys", name, version},
-	})
+	get := operation{name: "GetKey", method: http.MethodGet, path: []string{"keys", name, version}}
+	bundle, err := onVersion[api.KeyBundle](ctx, c, name, version, get)
+	if err != nil || c.akp == c.version || bundle.Key == nil || !isAKP(bundle.Key.Kty) || len(bundle.Key.Pub) > 0 {
+		return bundle, err
+	}
+	get.akp = true
+	return onVersion[api.KeyBundle](ctx, c, name, version, get)
 }
+
+func isAKP(kty api.KeyType) bool { return kty == api.KeyTypeAKP || kty == api.KeyTypeAKPHSM }
 
 // UpdateKey changes what a version of a key may be used for and what it says
 // about itself, never the key. It needs the permission keys/update.

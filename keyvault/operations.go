@@ -34,11 +34,25 @@ func (c *Client) UnwrapKey(ctx context.Context, name, version string, parameters
 }
 
 // Sign signs a digest, whose length must be that of the algorithm's hash
-// function. Signatures of elliptic-curve keys are the two numbers one after the
-// other, RFC 7518 section 3.4; a Signer returns what x509 and TLS have instead. It
-// needs the permission keys/sign.
+// function, or with an AKP key a message of 64 KiB at most. Signatures of
+// elliptic-curve keys are the two numbers one after the other, RFC 7518 section
+// 3.4; a Signer returns what x509 and TLS have instead. It needs the permission
+// keys/sign.
 func (c *Client) Sign(ctx context.Context, name, version string, parameters api.KeySignParameters) (*api.KeyOperationResult, error) {
-	return c.useKey(ctx, "Sign", name, version, "sign", parameters)
+	return onVersion[api.KeyOperationResult](ctx, c, name, version, operation{
+		name: "Sign", method: http.MethodPost, path: []string{"keys", name, version, "sign"}, body: parameters,
+		akp: ofAKP(parameters.Algorithm, parameters.ExternalMu, parameters.Context),
+	})
+}
+
+// ofAKP reports whether the parameters of an operation are those of an AKP key,
+// which alone needs no algorithm.
+func ofAKP(algorithm api.Algorithm, externalMu, context []byte) bool {
+	switch algorithm {
+	case "", api.AlgorithmMLDSA44, api.AlgorithmMLDSA65, api.AlgorithmMLDSA87:
+		return true
+	}
+	return externalMu != nil || context != nil
 }
 
 // Verify reports whether a signature is the key's. One that is not is no error.
@@ -47,6 +61,7 @@ func (c *Client) Sign(ctx context.Context, name, version string, parameters api.
 func (c *Client) Verify(ctx context.Context, name, version string, parameters api.KeyVerifyParameters) (bool, error) {
 	result, err := onVersion[api.KeyVerifyResult](ctx, c, name, version, operation{
 		name: "Verify", method: http.MethodPost, path: []string{"keys", name, version, "verify"}, body: parameters,
+		akp: ofAKP(parameters.Algorithm, parameters.ExternalMu, parameters.Context),
 	})
 	if err != nil {
 		return false, err

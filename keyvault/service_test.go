@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/mldsa"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
@@ -335,6 +336,40 @@ func TestServiceCurveWithoutX509(t *testing.T) {
 	check(t, err)
 	if valid, err := c.Verify(ctx, "k", "", api.KeyVerifyParameters{Algorithm: api.AlgorithmES256K, Digest: digest[:], Value: signed.Value}); err != nil || !valid {
 		t.Errorf("the signature: %v, %v", valid, err)
+	}
+}
+
+// TestServiceAKP uses a key of ML-DSA by the methods and the version that any
+// program has, and verifies with the library.
+func TestServiceAKP(t *testing.T) {
+	t.Parallel()
+	c, ctx := newService(t), t.Context()
+	_, err := c.CreateKey(ctx, "k", api.KeyCreateParameters{Kty: api.KeyTypeAKP, Alg: api.AlgorithmMLDSA65})
+	check(t, err)
+	seed := bytes.Repeat([]byte{5}, mldsa.PrivateKeySize)
+	private, err := mldsa.NewPrivateKey(mldsa.MLDSA44(), seed)
+	check(t, err)
+	imported, err := c.ImportKey(ctx, "k", api.KeyImportParameters{Key: &api.JSONWebKey{
+		Kty: api.KeyTypeAKP, Alg: api.AlgorithmMLDSA44, Pub: private.PublicKey().Bytes(), Priv: seed,
+	}})
+	check(t, err)
+	got, err := c.GetKey(ctx, "k", "")
+	check(t, err)
+	if got.Key.KID != imported.Key.KID || !bytes.Equal(got.Key.Pub, private.PublicKey().Bytes()) {
+		t.Errorf("imported %s, got %s", imported.Key, got.Key)
+	}
+	message, purpose := []byte("m"), []byte("invoices")
+	signed, err := c.Sign(ctx, "k", "", api.KeySignParameters{Algorithm: api.AlgorithmMLDSA44, Value: message, Context: purpose})
+	check(t, err)
+	check(t, mldsa.Verify(private.PublicKey(), message, signed.Value, &mldsa.Options{Context: string(purpose)}))
+	for _, v := range []struct {
+		purpose string
+		valid   bool
+	}{{"invoices", true}, {"receipts", false}} {
+		valid, err := c.Verify(ctx, "k", "", api.KeyVerifyParameters{Digest: message, Context: []byte(v.purpose), Value: signed.Value})
+		if err != nil || valid != v.valid {
+			t.Errorf("for %s: %v, %v", v.purpose, valid, err)
+		}
 	}
 }
 
