@@ -73,21 +73,27 @@ func TestChoice(t *testing.T) {
 func TestKeyType(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		kty   api.KeyType
-		curve api.Curve
-		p     protection
-		want  api.KeyType
+		kty       api.KeyType
+		curve     api.Curve
+		algorithm api.Algorithm
+		p         protection
+		want      api.KeyType
 	}{
-		{"", "", "", api.KeyTypeRSA},
-		{"", "", protectionSoftware, api.KeyTypeRSA},
-		{"", "", protectionHSM, api.KeyTypeRSAHSM},
-		{"", api.CurveP384, "", api.KeyTypeEC},
-		{"", api.CurveP384, protectionHSM, api.KeyTypeECHSM},
-		{api.KeyTypeECHSM, "", protectionHSM, api.KeyTypeECHSM},
-		{api.KeyTypeECHSM, "", "", api.KeyTypeECHSM},
-		{api.KeyTypeECHSM, "", protectionSoftware, ""},
+		{"", "", "", "", api.KeyTypeRSA},
+		{"", "", "", protectionSoftware, api.KeyTypeRSA},
+		{"", "", "", protectionHSM, api.KeyTypeRSAHSM},
+		{"", api.CurveP384, "", "", api.KeyTypeEC},
+		{"", api.CurveP384, "", protectionHSM, api.KeyTypeECHSM},
+		{api.KeyTypeECHSM, "", "", protectionHSM, api.KeyTypeECHSM},
+		{api.KeyTypeECHSM, "", "", "", api.KeyTypeECHSM},
+		{api.KeyTypeECHSM, "", "", protectionSoftware, ""},
+		{"", "", api.AlgorithmMLDSA44, "", api.KeyTypeAKP},
+		{"", "", api.AlgorithmMLDSA44, protectionHSM, api.KeyTypeAKPHSM},
+		{api.KeyTypeAKPHSM, "", api.AlgorithmMLDSA44, "", api.KeyTypeAKPHSM},
+		{api.KeyTypeAKP, "", "", protectionHSM, api.KeyTypeAKPHSM},
+		{api.KeyTypeEC, "", api.AlgorithmMLDSA44, "", ""},
 	} {
-		got, err := keyType(tc.kty, tc.curve, tc.p)
+		got, err := keyType(tc.kty, tc.curve, tc.algorithm, tc.p)
 		if got != tc.want || (err == nil) != (tc.want != "") {
 			t.Errorf("%v is %q, %v", tc, got, err)
 		}

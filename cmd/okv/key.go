@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -56,9 +57,12 @@ func newKeyCreate(g *group) *cobra.Command {
 		Use:   "create",
 		Short: "Create a key, or give it a new version",
 		Long: `create makes a key inside the vault, as a new version that becomes the current
-one. It is RSA of 2048 bits unless the flags say otherwise, and EC with --curve.`,
+one. It is RSA of 2048 bits unless the flags say otherwise, EC with --curve, and a
+key of ML-DSA, the signatures for the time after RSA and EC, with --algorithm or
+--kty AKP.`,
 		Example: `  okv key create --vault-name dev --name wrapper --size 3072 --ops wrapKey unwrapKey
   okv key create --vault-name dev --name signer --kty EC --curve P-256 --tags env=test
+  okv key create --vault-name dev --name lasting --algorithm ML-DSA-65
   okv key create --vault-name dev --name vital --protection hsm --expires 2030-01-31
   okv key create --vault-name dev --name enclave --protection hsm --exportable --policy policy.json`,
 		Args: noArgs,
@@ -67,27 +71,34 @@ one. It is RSA of 2048 bits unless the flags say otherwise, and EC with --curve.
 	flags.StringVarP(&name, "name", "n", "", "`NAME` of the key")
 	g.completeObjects(cmd, g.list)
 	kty := choiceFlag(cmd, flags, "kty", "", "type of the key", "",
-		api.KeyTypeRSA, api.KeyTypeRSAHSM, api.KeyTypeEC, api.KeyTypeECHSM, api.KeyTypeOct, api.KeyTypeOctHSM)
+		api.KeyTypeRSA, api.KeyTypeRSAHSM, api.KeyTypeEC, api.KeyTypeECHSM, api.KeyTypeOct, api.KeyTypeOctHSM,
+		api.KeyTypeAKP, api.KeyTypeAKPHSM)
 	flags.Int32Var(&size, "size", 0, "`BITS` of an RSA key: 2048, 3072 or 4096")
 	curve := choiceFlag(cmd, flags, "curve", "", "curve of an EC key", "",
 		api.CurveP256, api.CurveP384, api.CurveP521, api.CurveP256K)
+	algorithm := choiceFlag(cmd, flags, "algorithm", "a", "algorithm of an AKP key, ML-DSA-65 unless given", append([]api.Algorithm{""}, akpAlgorithms...)...)
 	ops := keyOpsFlag(cmd)
 	protect := choiceFlag(cmd, flags, "protection", "p", "where the key lives; hsm needs a premium vault", "",
 		protectionSoftware, protectionHSM)
 	attributes.add(cmd)
 	release.add(cmd, true)
+	cmd.MarkFlagsMutuallyExclusive("curve", "algorithm")
+	cmd.MarkFlagsMutuallyExclusive("size", "algorithm")
 	mustExist(cmd.MarkFlagRequired("name"))
 
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		parameters := api.KeyCreateParameters{
-			Crv: curve.value, KeyOps: ops.values, Tags: attributes.tags,
+			Crv: curve.value, Alg: algorithm.value, KeyOps: ops.values, Tags: attributes.tags,
 		}
 		var err error
 		if parameters.Attributes, parameters.ReleasePolicy, err = release.apply(cmd, attributes.attributes()); err != nil {
 			return err
 		}
-		if parameters.Kty, err = keyType(kty.value, curve.value, protect.value); err != nil {
+		if parameters.Kty, err = keyType(kty.value, curve.value, algorithm.value, protect.value); err != nil {
 			return usageError{cmd, err}
+		}
+		if isAKP(parameters.Kty) && parameters.Alg == "" {
+			parameters.Alg = api.AlgorithmMLDSA65
 		}
 		if size != 0 {
 			parameters.KeySize = &size
@@ -127,15 +138,19 @@ func newKeySetAttributes(g *group) *cobra.Command {
 }
 
 // keyType returns the type of key that the flags mean.
-func keyType(kty api.KeyType, curve api.Curve, p protection) (api.KeyType, error) {
+func keyType(kty api.KeyType, curve api.Curve, algorithm api.Algorithm, p protection) (api.KeyType, error) {
 	switch {
 	case kty == "" && curve != "":
 		kty = api.KeyTypeEC
+	case kty == "" && algorithm != "":
+		kty = api.KeyTypeAKP
 	case kty == "":
 		kty = api.KeyTypeRSA
 	}
 	hsm := strings.HasSuffix(string(kty), hsmSuffix)
 	switch {
+	case algorithm != "" && !isAKP(kty):
+		return "", fmt.Errorf("--algorithm is for keys of the type AKP, which --kty %s contradicts", kty)
 	case p == protectionSoftware && hsm:
 		return "", errors.New("--kty is a type for HSMs, which --protection software contradicts")
 	case p == protectionHSM && !hsm:
@@ -143,3 +158,5 @@ func keyType(kty api.KeyType, curve api.Curve, p protection) (api.KeyType, error
 	}
 	return kty, nil
 }
+
+func isAKP(kty api.KeyType) bool { return kty == api.KeyTypeAKP || kty == api.KeyTypeAKPHSM }

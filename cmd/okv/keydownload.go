@@ -27,9 +27,9 @@ func newKeyDownload(g *group) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "download",
 		Short: "Write the public part of a key to a file",
-		Long: `download writes the public part of an RSA or EC key to a file, as openssl and most
-libraries read it. The private part never leaves the vault. A file that exists
-stays, unless --overwrite is given.`,
+		Long: `download writes the public part of a key of RSA, EC or ML-DSA to a file, as openssl
+and most libraries read it. The private part never leaves the vault. A file that
+exists stays, unless --overwrite is given.`,
 		Args: noArgs,
 	}
 	g.addTarget(cmd, t, true)
@@ -64,6 +64,9 @@ stays, unless --overwrite is given.`,
 func marshalPublic(key *api.JSONWebKey) ([]byte, error) {
 	if key != nil && key.Crv == api.CurveP256K && len(key.X) == 32 && len(key.Y) == 32 {
 		return marshalKoblitz(key)
+	}
+	if key != nil && isAKP(key.Kty) {
+		return marshalAKP(key)
 	}
 	public, err := keyvault.PublicKey(key)
 	if err != nil {

@@ -85,6 +85,9 @@ func parseDER(form string, der []byte) (*api.JSONWebKey, error) {
 		if scalar, ok := koblitzPKCS8(der); ok {
 			return koblitzJWK(scalar)
 		}
+		if key, ok, err := akpPKCS8(der); ok {
+			return key, err
+		}
 		private, err = x509.ParsePKCS8PrivateKey(der)
 	}
 	if err != nil {
@@ -96,9 +99,9 @@ func parseDER(form string, der []byte) (*api.JSONWebKey, error) {
 	case *ecdsa.PrivateKey:
 		return ecJWK(private)
 	case ed25519.PrivateKey:
-		return nil, errors.New("it is an Ed25519 key, and vaults have RSA and EC keys")
+		return nil, errors.New("it is an Ed25519 key, and vaults have keys of RSA, EC and ML-DSA")
 	}
-	return nil, errors.New("it is neither an RSA nor an EC key")
+	return nil, errors.New("it is none of RSA, EC or ML-DSA")
 }
 
 func rsaJWK(private *rsa.PrivateKey) (*api.JSONWebKey, error) {

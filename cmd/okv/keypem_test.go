@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/mldsa"
+
 	"github.com/openkeyvault/openkeyvault/api"
 	"github.com/openkeyvault/openkeyvault/keyvault"
 )
@@ -214,6 +216,7 @@ func FuzzParsePEM(f *testing.F) {
 	for _, file := range []string{"ec", "ecp8", "k1", "k1p8", "p521", "ed", "public"} {
 		f.Add(keyFile(f, file), "")
 	}
+	f.Add(akpPEM(f, append([]byte{0x80, mldsa.PrivateKeySize}, akpTestKey(f, mldsa.MLDSA65()).Bytes()...)), "")
 	for _, file := range []string{"enc-aes128", "enc-des3", "enc-pbe1", "enc-scrypt", "legacy"} {
 		f.Add(keyFile(f, file), "hunter2")
 	}

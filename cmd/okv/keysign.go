@@ -9,18 +9,25 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/openkeyvault/openkeyvault/api"
+	"github.com/openkeyvault/openkeyvault/keyvault"
 )
 
+// signatureAlgorithms are those that sign a digest.
 var signatureAlgorithms = []api.Algorithm{
 	api.AlgorithmRS256, api.AlgorithmRS384, api.AlgorithmRS512, api.AlgorithmPS256, api.AlgorithmPS384, api.AlgorithmPS512,
 	api.AlgorithmES256, api.AlgorithmES384, api.AlgorithmES512, api.AlgorithmES256K,
 	api.AlgorithmHS256, api.AlgorithmHS384, api.AlgorithmHS512,
 }
+
+// content is what is signed: digest, or mu instead, which only AKP keys sign. An
+// AKP key takes a message for a digest.
+type content struct{ digest, mu []byte }
 
 // digestFlags are what is signed, and how.
 type digestFlags struct {
@@ -30,7 +37,7 @@ type digestFlags struct {
 
 func (d *digestFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	d.algorithm = choiceFlag(cmd, flags, "algorithm", "a", "the algorithm", append([]api.Algorithm{""}, signatureAlgorithms...)...)
+	d.algorithm = choiceFlag(cmd, flags, "algorithm", "a", "the algorithm", slices.Concat([]api.Algorithm{""}, signatureAlgorithms, akpAlgorithms)...)
 	flags.StringVar(&d.digest, "digest", "", "`BASE64` of the digest")
 	flags.StringVarP(&d.file, "file", "f", "", "`FILE` to make the digest of; - is standard input")
 	mustExist(cmd.MarkFlagRequired("algorithm"))
@@ -38,8 +45,29 @@ func (d *digestFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("digest", "file")
 }
 
-// read returns the digest.
-func (d *digestFlags) read(cmd *cobra.Command) ([]byte, error) {
+// read returns what is signed and the client of the vault that t is in. It gives t
+// a version if the content depends on it.
+func (d *digestFlags) read(cmd *cobra.Command, g *group, t *target) (*keyvault.Client, *content, error) {
+	var c content
+	var err error
+	message := slices.Contains(akpAlgorithms, d.algorithm.value)
+	switch {
+	case message && d.digest != "":
+		err = usageError{cmd, fmt.Errorf("%s signs a message, not its digest: --file is what it signs", d.algorithm.value)}
+	case !message:
+		c.digest, err = d.readDigest(cmd)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := g.client(cmd, t, g.collection())
+	if err == nil && message {
+		err = readMessage(cmd, d.file, client, t, &c)
+	}
+	return client, &c, err
+}
+
+func (d *digestFlags) readDigest(cmd *cobra.Command) ([]byte, error) {
 	hash := hashOf(d.algorithm.value)
 	if d.file != "" {
 		return hashFile(cmd.InOrStdin(), d.file, hash)
@@ -89,18 +117,19 @@ func newKeySign(g *group) *cobra.Command {
 		Long: `sign signs a digest of the algorithm's hash function, or with --file the digest of a
 file, which is made here: only the digest goes to the vault. The signature is base64.
 That of an EC key is its two numbers one after the other, as JSON Web Signatures
-have it, not ASN.1.`,
+have it, not ASN.1.
+
+ML-DSA signs the file itself. One of more than 64 KiB stays here all the same, for
+which okv reads the public key.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			digest, err := flags.read(cmd)
+			client, c, err := flags.read(cmd, g, t)
 			if err != nil {
 				return err
 			}
-			client, err := g.client(cmd, t, g.collection())
-			if err != nil {
-				return err
-			}
-			result, err := client.Sign(cmd.Context(), t.name, t.version, api.KeySignParameters{Algorithm: flags.algorithm.value, Value: digest})
+			result, err := client.Sign(cmd.Context(), t.name, t.version, api.KeySignParameters{
+				Algorithm: flags.algorithm.value, Value: c.digest, ExternalMu: c.mu,
+			})
 			if err != nil {
 				return err
 			}
@@ -130,19 +159,17 @@ It is the version that signed which knows: the one in the key id that sign shows
 The exit status is 1 if the signature is wrong, too; az keyvault ends with 0.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			parameters := api.KeyVerifyParameters{Algorithm: flags.algorithm.value}
-			var err error
-			if parameters.Digest, err = flags.read(cmd); err != nil {
-				return err
-			}
-			if parameters.Value, err = decodeBase64(signature); err != nil {
+			value, err := decodeBase64(signature)
+			if err != nil {
 				return usageError{cmd, errors.New("--signature is not base64")}
 			}
-			client, err := g.client(cmd, t, g.collection())
+			client, c, err := flags.read(cmd, g, t)
 			if err != nil {
 				return err
 			}
-			valid, err := client.Verify(cmd.Context(), t.name, t.version, parameters)
+			valid, err := client.Verify(cmd.Context(), t.name, t.version, api.KeyVerifyParameters{
+				Algorithm: flags.algorithm.value, Digest: c.digest, ExternalMu: c.mu, Value: value,
+			})
 			if err != nil {
 				return err
 			}

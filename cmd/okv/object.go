@@ -108,6 +108,8 @@ func (o *object) keyType() string {
 		return string(o.Key.Kty) + " " + strconv.Itoa(new(big.Int).SetBytes(o.Key.N).BitLen())
 	case o.Key.Crv != "":
 		return string(o.Key.Kty) + " " + string(o.Key.Crv)
+	case o.Key.Alg != "":
+		return string(o.Key.Kty) + " " + string(o.Key.Alg)
 	}
 	return string(o.Key.Kty)
 }
