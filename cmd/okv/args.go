@@ -87,15 +87,84 @@ func noArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// noCommand refuses the word that stands where a group has its commands, and says
+// which of them it may mean.
+func noCommand(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case args[0] == "keyvault" && !cmd.HasParent():
+		return errors.New("leave the word keyvault out: okv secret, okv key and okv vault are the commands of az keyvault")
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	return fmt.Errorf("unknown command %q%s", args[0], meant("", args[0], names))
+}
+
 // flagError names an unknown flag alone: what is joined to it may be a secret's
-// value.
-func flagError(_ *cobra.Command, err error) error {
+// value. Of a command that is not there the flags are none of its group's.
+func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return err
 	}
+	if cmd.HasSubCommands() {
+		if missing := cmd.ValidateArgs(cmd.Flags().Args()); missing != nil {
+			return missing
+		}
+	}
 	if shorthands := unknown.GetSpecifiedShortnames(); shorthands != "" {
 		return fmt.Errorf("unknown flag -%.1s", unknown.GetSpecifiedName())
 	}
-	return fmt.Errorf("unknown flag --%s", unknown.GetSpecifiedName())
+	var names []string
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if !flag.Hidden {
+			names = append(names, flag.Name)
+		}
+	})
+	name := unknown.GetSpecifiedName()
+	return fmt.Errorf("unknown flag --%s%s", name, meant("--", name, names))
+}
+
+// meant returns a question for the name that a word may be a slip of, if there is
+// one: the nearest that it begins, or that two slips of the pen make of it.
+func meant(prefix, word string, names []string) string {
+	best, least := "", 3
+	for _, name := range names {
+		d := distance(word, name)
+		if strings.HasPrefix(name, word) {
+			d = min(d, 2)
+		}
+		if d < least {
+			best, least = name, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s%s?)", prefix, best)
+}
+
+// distance returns how many bytes must be put in, left out or replaced to make b of
+// a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }

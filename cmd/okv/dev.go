@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 
@@ -36,10 +37,15 @@ ignore the certificate bundle: see okv dev trust.`,
   okv dev --vault orders --secret orders/db-password=hunter2 -- npm test
   okv dev --data-dir ./okv-data --env-file ./okv.env`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return cobra.NoArgs(cmd, args)
+			if len(args) == 0 || cmd.ArgsLenAtDash() == 0 {
+				return nil
 			}
-			return nil
+			for _, sub := range cmd.Commands() {
+				if distance(args[0], sub.Name()) < 3 {
+					return noCommand(cmd, args)
+				}
+			}
+			return errors.New("put -- before the command that okv dev runs, as in okv dev -- python app.py")
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()

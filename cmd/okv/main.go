@@ -99,13 +99,15 @@ the command line is wrong, 3 if what it names does not exist.`,
 		Version:       buildVersion(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          noCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newDev(), newInit(), newServe(), newOperator(), newGroups(), newVault(), newSecret(), newKey(), newApp(), newRole(), newBench(), newVersion())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
-	exemplify(root)
+	adopt(root)
 	return root
 }
 
@@ -114,24 +116,28 @@ the command line is wrong, 3 if what it names does not exist.`,
 func newGroup(use, short, long, example string) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Long: long, Example: example,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unknown command %q", args[0])
-			}
-			return nil
-		},
+		Args: noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 }
 
-// exemplify gives the commands that cobra adds the examples that they lack.
-func exemplify(root *cobra.Command) {
+// adopt gives the commands that cobra adds the examples that they lack, and has
+// them refuse what they do not know.
+func adopt(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		switch cmd.Name() {
 		case "help":
 			cmd.Example = "  okv help secret set"
+			cmd.Args = func(_ *cobra.Command, args []string) error {
+				topic, rest, err := root.Find(args)
+				if err == nil && topic.HasSubCommands() && len(rest) > 0 {
+					err = noCommand(topic, rest)
+				}
+				return err
+			}
 		case "completion":
 			cmd.Example = "  source <(okv completion bash)"
+			cmd.Args, cmd.RunE = noCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 			for _, shell := range cmd.Commands() {
 				shell.Example = "  okv completion " + shell.Name()
 			}
