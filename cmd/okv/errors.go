@@ -161,6 +161,8 @@ func networkHint(err error) string {
 		operation *net.OpError
 	)
 	switch {
+	case errors.As(err, &operation) && operation.Op == "listen":
+		return listenHint(err)
 	case errors.As(err, &untrusted):
 		return "set SSL_CERT_FILE to a bundle with the authority's certificate, or run this inside okv dev -- sh, which does"
 	case errors.As(err, &refused):
@@ -173,6 +175,20 @@ func networkHint(err error) string {
 		return "nothing listens there: check the address"
 	}
 	return ""
+}
+
+// listenHint returns what to look at when a server cannot listen where it is told
+// to. Those of okv dev say themselves how to choose another address.
+func listenHint(err error) string {
+	switch {
+	case strings.Contains(err.Error(), "--listen"):
+		return ""
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "something listens there already: stop it, or choose another address"
+	case errors.Is(err, syscall.EACCES):
+		return "a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE, which the unit of systemd gives"
+	}
+	return "it must be an address of this machine, or :PORT for all of them"
 }
 
 // vaultFlags returns the flags that name the vault which refused, for commands

@@ -126,7 +126,9 @@ func managementHint(e *management.Error) string {
 		return "okv app list shows the applications that exist"
 	case e.Code == arm.CodeResourceGroupNotFound && e.Operation == "CreateOrUpdateVault":
 		return "--create-group makes it"
-	case e.Code == arm.CodeResourceGroupNotFound && e.Operation != "ListVaultsByGroup":
+	case e.Operation == "PurgeDeletedVault" && e.Code == arm.CodeMethodNotAllowed:
+		return "a vault with purge protection stays until its purge is due, which okv vault show-deleted shows"
+	case e.Code == arm.CodeResourceGroupNotFound:
 		return "okv group list shows those that exist"
 	case e.Code == arm.CodeSubscriptionNotFound, e.Code == arm.CodeInvalidSubscriptionID:
 		return "check --subscription or AZURE_SUBSCRIPTION_ID"
