@@ -68,7 +68,7 @@ type principal struct{ objectID, spn, applicationID string }
 func (p *principal) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&p.objectID, "object-id", "", "object `ID` of a user, group or service principal in the vault's directory")
-	flags.StringVar(&p.spn, "spn", "", "client `ID` of the caller's own service principal, instead of its object id")
+	flags.StringVar(&p.spn, "spn", "", "client `ID` of an application, instead of the object id of its service principal")
 	flags.StringVar(&p.applicationID, "application-id", "", "client `ID` of an application that acts on behalf of the object")
 	cmd.MarkFlagsOneRequired("object-id", "spn")
 	cmd.MarkFlagsMutuallyExclusive("object-id", "spn")
@@ -83,11 +83,27 @@ func (p *principal) resolve(cmd *cobra.Command, c *connection) error {
 	if err != nil {
 		return err
 	}
-	if !strings.EqualFold(p.spn, claims.clientID()) {
-		// It would take a directory to ask.
-		return usageError{cmd, errors.New("--spn knows the caller's own service principal only: give --object-id for another")}
+	if strings.EqualFold(p.spn, claims.clientID()) {
+		p.objectID = claims.OID
+		return nil
 	}
-	p.objectID = claims.OID
+	if !isGUID(p.spn) {
+		return usageError{cmd, errors.New("--spn is the client id of an application, which okv app show prints")}
+	}
+	directory, err := c.directory()
+	if err != nil {
+		return err
+	}
+	application, err := directory.GetServicePrincipal(cmd.Context(), p.spn)
+	switch {
+	case management.IsNotFound(err):
+		return notFoundError(fmt.Sprintf("the directory has no application with the client id %s; okv app list shows those that there are", p.spn))
+	case management.IsForbidden(err):
+		return errors.New("the caller may not ask the directory whose client id --spn is: give --object-id")
+	case err != nil:
+		return err
+	}
+	p.objectID = application.ID
 	return nil
 }
 
