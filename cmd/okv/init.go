@@ -131,6 +131,11 @@ func (o *initOptions) install(cmd *cobra.Command, cfg *config.Config) error {
 	if err != nil || o.output.value == formatJSON {
 		return err
 	}
+	if _, missing := os.Stat(cfg.Certificate); errors.Is(missing, fs.ErrNotExist) {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nThe secrets above are not shown again. Next: a certificate for the server's names in\n%s, its key in %s, then\nokv serve --config %s\n",
+			cfg.Certificate, cfg.Key, o.config)
+		return err
+	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nThe secrets above are not shown again. Next: okv serve --config %s\n", o.config)
 	return err
 }

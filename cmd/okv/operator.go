@@ -59,6 +59,9 @@ The server must be stopped. A recover that was interrupted can be run again.`,
 			}
 			fields := []field{{"root key", data.Root}, {"recovery key", recovery.URI() + ", as before"}}
 			for _, uri := range dropped {
+				if uri == data.Root {
+					uri += ", as it was before"
+				}
 				fields = append(fields, field{"no longer good", uri})
 			}
 			return writeFields(cmd.OutOrStdout(), fields)

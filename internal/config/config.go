@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -67,7 +68,9 @@ const maxFile = 1 << 20
 // Load reads a configuration file. Errors name the file, the key and what to do.
 func Load(path string) (*Config, error) {
 	f, err := os.Open(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the configuration: %w; okv init makes one, with --domain and --data-dir", err)
+	} else if err != nil {
 		return nil, fmt.Errorf("the configuration: %w", err)
 	}
 	defer f.Close()

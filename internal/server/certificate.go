@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"runtime"
@@ -50,7 +51,9 @@ const maxCertificate = 1 << 20
 func OpenCertificate(certFile, keyFile string, names []string, logger *slog.Logger) (*CertificateFiles, error) {
 	c := &CertificateFiles{certFile: certFile, keyFile: keyFile, names: names, log: logger, now: time.Now}
 	pair, digest, err := c.read()
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; put a certificate and its key where tls.certificate and tls.key of the configuration say", err)
+	} else if err != nil {
 		return nil, err
 	}
 	c.take(pair, digest)

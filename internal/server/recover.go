@@ -27,7 +27,9 @@ import (
 func Recover(ctx context.Context, cfg DataConfig, recovery seal.Root, logger *slog.Logger) (dropped []string, err error) {
 	err = onKeyring(ctx, cfg, logger, func(s store.Store) error {
 		k, err := seal.Open(ctx, s, recovery)
-		if err != nil {
+		if errors.Is(err, seal.ErrNoRoot) {
+			return fmt.Errorf("%w; this recovery key has been replaced since, or is that of another installation", err)
+		} else if err != nil {
 			return err
 		}
 		root, place, err := newRoot(cfg)

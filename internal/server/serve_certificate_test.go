@@ -199,6 +199,7 @@ func TestCertificateRefusals(t *testing.T) {
 		want      string
 	}{
 		"no certificate": {f.cert + "x", f.key, "the TLS certificate: open " + f.cert + "x"},
+		"nothing":        {f.cert + "x", f.key + "x", "where tls.certificate and tls.key of the configuration say"},
 		"no key":         {f.cert, f.key + "x", "the TLS certificate's private key: open " + f.key + "x"},
 		"another's key":  {f.cert, f.write("other.key", other.key), "does not match"},
 		"swapped":        {f.key, f.cert, "the TLS certificate " + f.key},

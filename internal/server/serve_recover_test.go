@@ -93,6 +93,7 @@ func TestRecoverRefuses(t *testing.T) {
 	recovery := s.recoveryKey()
 	refused("over a root key", Data(s.cfg), recovery, fs.ErrExist, s.path("root.key")+" exists")
 	refused("another recovery key", Data(s.cfg), other, seal.ErrNoRoot, recovery.URI())
+	refused("another recovery key", Data(s.cfg), other, seal.ErrNoRoot, "this recovery key has been replaced since")
 	r := s.start()
 	refused("beside a server", Data(s.cfg), recovery, store.ErrLocked, "stop okv serve first")
 	r.stop()
