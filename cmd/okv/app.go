@@ -284,7 +284,7 @@ func (a *apps) newDelete() *cobra.Command {
 		Use:   "delete",
 		Short: "Delete an application with its secrets, for good",
 		Long: `delete deletes an application, which gets no tokens from then on. Those that it has
-are good to their own end, for an hour at most.`,
+are good to their own end, for an hour at most. None deletes itself.`,
 		Example: "  okv app delete --id " + exampleID,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

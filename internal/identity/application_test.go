@@ -10,6 +10,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/api/graph"
 	"github.com/openkeyvault/openkeyvault/internal/access"
+	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
 	"github.com/openkeyvault/openkeyvault/internal/store"
 )
@@ -97,6 +98,34 @@ func TestApplicationLife(t *testing.T) {
 			t.Errorf("the object id %s still leads somewhere", id)
 		}
 	}
+}
+
+// An application that owned everything could delete itself, and nobody was left to
+// manage anything.
+func TestNobodyDeletesHimself(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	ctx := t.Context()
+	app, _ := o.create("admin")
+	o.assign(catalog.New(catalog.Config{Store: o.store, Keyring: o.ring}), "/", access.RoleOwner, app.ObjectID)
+	self, ref := by(app.ObjectID), ApplicationRef{ClientID: app.ClientID}
+	app, err := o.dir.GetApplication(ctx, self, ref)
+	must(t, err)
+	_, _, err = o.dir.AddSecret(ctx, self, ref, SecretSpec{End: o.now.Add(time.Minute)})
+	must(t, err)
+	o.now = o.now.Add(time.Hour) // so that it has one that has ended
+	for what, err := range map[string]error{
+		"itself":        o.dir.DeleteApplication(ctx, self, ref),
+		"its principal": o.dir.DeletePrincipal(ctx, self, ApplicationRef{ObjectID: app.ObjectID}),
+		"its secret":    o.dir.RemoveSecret(ctx, self, ref, app.Secrets[0].ID),
+	} {
+		wantFault(t, what, err, fault.Invalid, graph.CodeBadRequest,
+			"An application cannot delete itself, its service principal or its last password, since nobody might be left who manages the rest. Let another application do it.")
+	}
+	_, _, err = o.dir.AddSecret(ctx, self, ref, SecretSpec{})
+	must(t, err)
+	must(t, o.dir.RemoveSecret(ctx, self, ref, app.Secrets[0].ID))
+	must(t, o.dir.DeleteApplication(ctx, owner, ref))
 }
 
 // Without its principal an application gets no tokens; another principal is

@@ -162,12 +162,15 @@ func (d *Directory) CreatePrincipal(ctx context.Context, call Call, clientID str
 
 // DeletePrincipal takes the service principal away from an application, which gets
 // no tokens from then on. Another one that it may be given has another object id,
-// which no permission names.
+// which no permission names. Nobody takes it from himself.
 func (d *Directory) DeletePrincipal(ctx context.Context, call Call, ref ApplicationRef) error {
 	op := &operation{call: call, name: "ServicePrincipalDelete", action: actDelete}
 	_, err := d.change(ctx, op, ref, func(app *applicationRecord) error {
 		if app.ObjectID == "" {
 			return notFound(ref.text())
+		}
+		if err := app.notOf(call.Caller); err != nil {
+			return err
 		}
 		app.ObjectID = ""
 		return nil
@@ -178,7 +181,7 @@ func (d *Directory) DeletePrincipal(ctx context.Context, call Call, ref Applicat
 // DeleteApplication removes an application with its service principal and its
 // secrets. It gets no tokens from then on; those that it has are good to their own
 // end, for an hour at most. Role assignments and access policies that name it stay,
-// and mean nobody: object ids are never used again.
+// and mean nobody: object ids are never used again. Nobody deletes himself.
 func (d *Directory) DeleteApplication(ctx context.Context, call Call, ref ApplicationRef) error {
 	op := &operation{call: call, name: "ApplicationDelete", object: "applications/" + ref.text(), action: actDelete}
 	now := d.Identity.seconds()
@@ -189,6 +192,9 @@ func (d *Directory) DeleteApplication(ctx context.Context, call Call, ref Applic
 		}
 		if app == nil {
 			return notFound(ref.text())
+		}
+		if err := app.notOf(call.Caller); err != nil {
+			return err
 		}
 		return d.Identity.deleteApplication(tx, app, now)
 	})
@@ -221,18 +227,33 @@ func (d *Directory) AddSecret(ctx context.Context, call Call, ref ApplicationRef
 }
 
 // RemoveSecret takes a secret away from an application. Tokens that it got with it
-// are good to their own end.
+// are good to their own end. Nobody takes away the last that he has himself.
 func (d *Directory) RemoveSecret(ctx context.Context, call Call, ref ApplicationRef, secretID string) error {
 	op := &operation{call: call, name: "ApplicationSecretRemove", action: actSecrets}
+	now := d.Identity.seconds()
 	_, err := d.change(ctx, op, ref, func(app *applicationRecord) error {
 		i := slices.IndexFunc(app.Secrets, func(s storedSecret) bool { return strings.EqualFold(s.ID, secretID) })
 		if i < 0 {
 			return fault.New(fault.Invalid, graph.CodeBadRequest, "No password credential found with keyId '%s'.", clip(secretID))
 		}
 		app.Secrets = slices.Delete(slices.Clone(app.Secrets), i, i+1)
+		if !slices.ContainsFunc(app.Secrets, func(s storedSecret) bool { return s.End.IsZero() || s.End.After(now) }) {
+			return app.notOf(call.Caller)
+		}
 		return nil
 	})
 	return err
+}
+
+// notOf refuses a change after which the caller himself gets no more tokens. Whoever
+// may change the directory may be the last who can manage anything, and nobody
+// stands above him to bring him back.
+func (app *applicationRecord) notOf(caller access.Caller) error {
+	if app.ObjectID == "" || !strings.EqualFold(app.ObjectID, caller.ObjectID) {
+		return nil
+	}
+	return fault.New(fault.Invalid, graph.CodeBadRequest,
+		"An application cannot delete itself, its service principal or its last password, since nobody might be left who manages the rest. Let another application do it.")
 }
 
 // check refuses what no secret can have. Years of five digits have no form in JSON.
