@@ -43,8 +43,8 @@ func azArgs(root *cobra.Command, args []string) []string {
 			n := min(1, len(args))
 			out = append(append(out, arg), args[:n]...)
 			args = args[n:]
-		case len(args) > 0 && (args[0] == "true" || args[0] == "false"):
-			out = append(out, "--"+flag.Name+"="+args[0])
+		case len(args) > 0 && (strings.EqualFold(args[0], "true") || strings.EqualFold(args[0], "false")):
+			out = append(out, "--"+flag.Name+"="+strings.ToLower(args[0]))
 			args = args[1:]
 		default:
 			out = append(out, arg)

@@ -47,6 +47,7 @@ func TestExplain(t *testing.T) {
 		"firewall":           {refused("SetSecret", 403, "Forbidden", api.InnerForbiddenByFirewall), "Forbidden (ForbiddenByFirewall): ...okv vault network-rule add --name VAULT --ip-address ADDRESS", 1},
 		"old policy code":    {refused("RecoverDeletedKey", 403, "Forbidden", api.InnerAccessDenied), "Forbidden (AccessDenied): ...the permission keys/recover: okv vault set-policy --name VAULT --object-id OBJECT_ID --add --key-permissions recover", 1},
 		"role":               {refused("ListSecrets", 403, "Forbidden", api.InnerForbiddenByRBAC), "Forbidden (ForbiddenByRbac): ...--role \"Key Vault Secrets User\" --assignee OBJECT_ID --scope VAULT_ID", 1},
+		"deleted, disabled":  {refused("GetDeletedSecret", 403, "Forbidden", api.InnerSecretDisabled), "Forbidden (SecretDisabled): ...; a deleted secret that is disabled is not shown; okv secret recover brings it back, disabled", 1},
 		"key disabled":       {refused("GetKey", 403, "Forbidden", api.InnerKeyDisabled), "Forbidden (KeyDisabled): ...okv key set-attributes --enabled true", 1},
 		"key not for it":     {refused("Sign", 403, "Forbidden", api.InnerKeyOperationForbidden), "Forbidden (KeyOperationForbidden): ...okv key set-attributes --ops changes it", 1},
 		"key expired":        {refused("Encrypt", 403, "Forbidden", "KeyExpired"), "Forbidden (KeyExpired): ...--expires and --not-before change them", 1},

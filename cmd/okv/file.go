@@ -83,6 +83,10 @@ func (o *outFile) write(out io.Writer, content []byte) error {
 
 func (o *outFile) place(content []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(o.name), ".okv-*") // with mode 0600
+	var place *fs.PathError
+	if errors.As(err, &place) {
+		place.Path = o.name // which the user knows
+	}
 	if err != nil {
 		return err
 	}

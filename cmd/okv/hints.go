@@ -107,6 +107,9 @@ func forbiddenHint(e *keyvault.Error, need need) string {
 	case api.InnerForbiddenByFirewall, api.InnerForbiddenByConnection:
 		return fmt.Sprintf("the vault's network rules do not admit this machine: okv vault network-rule add --name %s --ip-address ADDRESS", vaultName(e))
 	case api.InnerSecretDisabled, api.InnerKeyDisabled:
+		if strings.Contains(e.Operation, "Deleted") {
+			return fmt.Sprintf("a deleted %s that is disabled is not shown; okv %[1]s recover brings it back, disabled", need.noun)
+		}
 		return fmt.Sprintf("enable it with okv %s set-attributes --enabled true", need.noun)
 	case api.InnerKeyOperationForbidden:
 		return "okv key show lists what the key may do, and okv key set-attributes --ops changes it"

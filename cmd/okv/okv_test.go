@@ -143,6 +143,8 @@ func TestAzArgs(t *testing.T) {
 		{"secret set --disabled false --name x", "secret set --disabled=false --name x"},
 		{"secret set --disabled true", "secret set --disabled=true"},
 		{"secret set --disabled --name x", "secret set --disabled --name x"},
+		{"secret set-attributes --enabled False", "secret set-attributes --enabled=false"},
+		{"secret set-attributes --enabled TRUE", "secret set-attributes --enabled=true"},
 		{"vault create --enable-rbac-authorization false", "vault create --enable-rbac-authorization=false"},
 
 		// A command of okv dev is not okv's.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -9,8 +10,12 @@ import (
 	"github.com/openkeyvault/openkeyvault/keyvault"
 )
 
-// maxValueFile bounds what is read for a value. A vault takes 25 KB.
-const maxValueFile = 1 << 20
+// maxValue is what a vault takes of a value, in bytes, and maxValueFile bounds what
+// is read for one.
+const (
+	maxValue     = 25600
+	maxValueFile = 1 << 20
+)
 
 func newSecret() *cobra.Command {
 	secrets := kind{
@@ -102,6 +107,9 @@ okv secret download brings the content back.`,
 		text, err := value.read(cmd)
 		if err != nil {
 			return err
+		}
+		if n := len(text); n > maxValue {
+			return fmt.Errorf("the value has %d bytes, and a secret holds at most %d", n, maxValue)
 		}
 		parameters := api.SecretSetParameters{Value: &text, Attributes: attributes.attributes(), Tags: attributes.tags}
 		if cmd.Flags().Changed("encoding") {
