@@ -56,7 +56,7 @@ which gives the caller all permissions but to purge.`,
 	mustExist(cmd.MarkFlagRequired("resource-group"))
 	flags := cmd.Flags()
 	flags.BoolVar(&o.createGroup, "create-group", false, "create the resource group, in the same location, if it does not exist")
-	flags.StringVarP(&o.location, "location", "l", "eastus", "`LOCATION` to create it in")
+	flags.StringVarP(&o.location, "location", "l", "", "`LOCATION` to create it in (default that of the group, of a new one "+defaultLocation+")")
 	o.sku = choiceFlag(cmd, flags, "sku", "", "tier; keys in HSMs need premium", arm.SKUStandard, arm.SKUPremium)
 	flags.BoolVar(&o.rbac, "enable-rbac-authorization", true, "decide by role assignments, not by access policies")
 	flags.BoolVar(&o.noSelfPerms, "no-self-perms", false, "with access policies, begin with none")
@@ -78,6 +78,9 @@ func (o *newVaultOptions) create(ctx context.Context, c *connection, client *man
 	case !management.IsNotFound(err):
 		return nil, err
 	}
+	if err := o.locate(ctx, client); err != nil {
+		return nil, err
+	}
 	if o.createGroup {
 		if err := o.ensureGroup(ctx, client); err != nil {
 			return nil, err
@@ -88,6 +91,25 @@ func (o *newVaultOptions) create(ctx context.Context, c *connection, client *man
 		return nil, err
 	}
 	return client.CreateOrUpdateVault(ctx, o.group, o.name, parameters)
+}
+
+const defaultLocation = "eastus"
+
+// locate chooses the location of the group, unless one is given. That there is no
+// group the service says when the vault is created.
+func (o *newVaultOptions) locate(ctx context.Context, client *management.Client) error {
+	if o.location != "" {
+		return nil
+	}
+	o.location = defaultLocation
+	group, err := client.GetGroup(ctx, o.group)
+	switch {
+	case err == nil:
+		o.location = group.Location
+	case !management.IsNotFound(err):
+		return err
+	}
+	return nil
 }
 
 // ensureGroup leaves a group that exists alone: to create it again would
