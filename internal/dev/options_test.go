@@ -54,7 +54,7 @@ func TestBadOptions(t *testing.T) {
 	}{
 		{"a secret without a value", Options{Secrets: []string{"name"}}, "--secret: give [VAULT/]NAME=VALUE, or [VAULT/]NAME=@FILE"},
 		{"a secret of a missing file", Options{Secrets: []string{"name=@" + filepath.Join(t.TempDir(), "missing")}}, "--secret name: open "},
-		{"a secret of a missing vault", Options{Secrets: []string{"nowhere/name=" + value}}, "--secret nowhere/name: VaultNotFound: "},
+		{"a secret of a missing vault", Options{Secrets: []string{"nowhere/name=" + value}}, "--secret nowhere/name: there is no vault nowhere, which --vault nowhere makes: VaultNotFound: "},
 		{"a secret with a bad name", Options{Secrets: []string{"a_b=" + value}}, "--secret a_b: BadParameter: "},
 		{"a secret that is too long", Options{Secrets: []string{"name=" + strings.Repeat(value, 2000)}}, "--secret name: BadParameter: "},
 		{"a vault with a bad name", Options{Vaults: []string{"x"}}, "vault x: "},

@@ -117,7 +117,11 @@ func (in *instance) setSecret(ctx context.Context, option string) error {
 		Origin: audit.Origin{UserAgent: "okv dev --secret"},
 		Vault:  vaultName,
 	}
-	if _, err := in.srv.Vaults().SetSecret(ctx, call, name, vault.SetSecret{Value: secret.New(content)}); err != nil {
+	_, err := in.srv.Vaults().SetSecret(ctx, call, name, vault.SetSecret{Value: secret.New(content)})
+	switch {
+	case fault.KindOf(err) == fault.NotFound:
+		return fmt.Errorf("--secret %s: there is no vault %s, which --vault %[2]s makes: %w", path, vaultName, err)
+	case err != nil:
 		return fmt.Errorf("--secret %s: %w", path, err)
 	}
 	return nil
