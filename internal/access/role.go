@@ -156,21 +156,22 @@ const assignRole = "Microsoft.Authorization/roleAssignments/write"
 // AssignsRoles reports whether the role lets its holders assign roles.
 func (r *Role) AssignsRoles() bool { return allows(r.Actions, r.NotActions, assignRole) }
 
-// Administrators counts the assignments at exactly the scope, not above or below
-// it, whose role lets its holders assign roles.
-func (a *Assignments) Administrators(scope string) (n int) {
+// Administrators returns the principals, in lower case, of the assignments at
+// exactly the scope, not above or below it, whose role lets its holders assign
+// roles: one for each assignment.
+func (a *Assignments) Administrators(scope string) (principals []string) {
 	if a == nil {
-		return 0
+		return nil
 	}
 	scope = foldScope(scope)
-	for _, grants := range a.byPrincipal {
+	for principal, grants := range a.byPrincipal {
 		for _, g := range grants {
 			if g.scope == scope && g.role.AssignsRoles() {
-				n++
+				principals = append(principals, principal)
 			}
 		}
 	}
-	return n
+	return principals
 }
 
 func foldScope(scope string) string { return strings.TrimRight(strings.ToLower(scope), "/") }

@@ -271,16 +271,21 @@ func (s *Service) assignmentAt(g catalog.Getter, at Scope, name string) (*catalo
 // DeleteRoleAssignment takes a role away and returns the assignment that there
 // was, or nil. The last that lets somebody assign roles in a subscription may be
 // deleted by those only who may do so at the root, and the last at the root by
-// nobody: the refusal has the code CodeLastAdministrator.
+// nobody: the refusal has the code CodeLastAdministrator. Assignments to those whom
+// the directory does not know, or no longer, do not count.
 func (s *Service) DeleteRoleAssignment(ctx context.Context, call Call, at Scope, name string) (gone *catalog.RoleAssignment, err error) {
 	op := atScope(call, "RoleAssignmentDelete", actRoleDelete, at, clipName(name))
 	op.invalid = checkAssignmentName(name)
+	living, err := s.livingAdministrators(ctx, call, at)
+	if err != nil {
+		return nil, s.conclude(ctx, op, err)
+	}
 	err = s.write(ctx, op, func(tx store.Tx, p place) error {
 		gone, err = s.assignmentAt(tx, at, name)
 		if err != nil || gone == nil {
 			return err
 		}
-		if err := mayLeave(p, at, gone.Assignment); err != nil {
+		if err := mayLeave(p, at, gone.Assignment, living); err != nil {
 			return err
 		}
 		binding := bindingOf(gone.Assignment)
@@ -297,11 +302,44 @@ func (s *Service) DeleteRoleAssignment(ctx context.Context, call Call, at Scope,
 	return gone, nil
 }
 
+// livingAdministrators returns the principals that the directory knows of those who
+// may assign roles at a subscription or at the root, in lower case. It is asked
+// before the update that counts them, which does not wait for it.
+func (s *Service) livingAdministrators(ctx context.Context, call Call, at Scope) (map[string]bool, error) {
+	if at.Group != "" {
+		return nil, nil
+	}
+	var all []string
+	err := s.cfg.Store.View(ctx, func(v store.View) error {
+		roles, err := s.cfg.Catalog.Roles(v)
+		all = roles.Administrators(at.String())
+		return err
+	})
+	living := map[string]bool{}
+	for _, principal := range all {
+		kind := "unknown"
+		if err == nil && s.cfg.Principal != nil {
+			kind, err = s.cfg.Principal(ctx, call.Caller.TenantID, principal)
+		}
+		living[principal] = kind != ""
+	}
+	return living, err
+}
+
 // mayLeave keeps a subscription, and the root of the tenant, from being left
-// without anybody who may assign roles there.
-func mayLeave(p place, at Scope, a access.Assignment) error {
+// without anybody who may assign roles there and is among the living.
+func mayLeave(p place, at Scope, a access.Assignment, living map[string]bool) error {
 	role := access.RoleByID(a.RoleID)
-	if at.Group != "" || role == nil || !role.AssignsRoles() || p.roles.Administrators(a.Scope) > 1 {
+	if at.Group != "" || role == nil || !role.AssignsRoles() || !living[strings.ToLower(a.PrincipalID)] {
+		return nil
+	}
+	n := 0
+	for _, principal := range p.roles.Administrators(a.Scope) {
+		if living[principal] {
+			n++
+		}
+	}
+	if n > 1 {
 		return nil
 	}
 	if !p.op.root && access.Control(p.op.call.Caller, p.roles, actRoleDelete, "/") == nil {

@@ -344,7 +344,14 @@ func TestLastAdministrator(t *testing.T) {
 	if _, err := w.assign(owner(), atRoot, name2, roleRBACAdmin, partOID); err != nil {
 		t.Fatal(err)
 	}
+	// Whoever the directory does not know could not bring anybody back. An
+	// assignment to a deleted application let the last owner leave.
+	if _, err := w.assign(owner(), atRoot, name1, access.RoleOwner, strangerOID); err != nil {
+		t.Fatal(err)
+	}
 	must(t, drop(caller(partOID), atRoot, root))
+	kept(caller(partOID), atRoot, name2)
+	must(t, drop(caller(partOID), atRoot, name1))
 	kept(caller(partOID), atRoot, name2)
 }
 
