@@ -18,11 +18,12 @@ func newOperator() *cobra.Command {
 		`operator has what the operator of an installation does to its data directory, while
 no okv serve uses it.`,
 		`  okv operator recover --config /etc/okv/okv.toml --recovery-key /media/usb/okv-recovery.key`)
-	cmd.AddCommand(newRecoverRoot(), newReplaceRecoveryKey())
+	output := outputFlag(cmd)
+	cmd.AddCommand(newRecoverRoot(output), newReplaceRecoveryKey(output), newOwner(output))
 	return cmd
 }
 
-func newRecoverRoot() *cobra.Command {
+func newRecoverRoot(output *choice[format]) *cobra.Command {
 	var f configFlags
 	var recoveryKey string
 	cmd := &cobra.Command{
@@ -57,6 +58,9 @@ The server must be stopped. A recover that was interrupted can be run again.`,
 			if err != nil {
 				return err
 			}
+			if output.value == formatJSON {
+				return writeJSON(cmd.OutOrStdout(), map[string]any{"rootKey": data.Root, "recoveryKeyId": recovery.URI(), "noLongerGood": dropped})
+			}
 			fields := []field{{"root key", data.Root}, {"recovery key", recovery.URI() + ", as before"}}
 			for _, uri := range dropped {
 				if uri == data.Root {
@@ -73,7 +77,7 @@ The server must be stopped. A recover that was interrupted can be run again.`,
 	return cmd
 }
 
-func newReplaceRecoveryKey() *cobra.Command {
+func newReplaceRecoveryKey(output *choice[format]) *cobra.Command {
 	var f configFlags
 	var file string
 	cmd := &cobra.Command{
@@ -104,11 +108,15 @@ The server must be stopped.`,
 			if err != nil {
 				return err
 			}
-			shown := file
+			shown, member := file, "recoveryKeyFile"
 			if file == "" {
-				shown = lastLine(string(text.Reveal()))
+				shown, member = lastLine(string(text.Reveal())), "recoveryKey"
 			}
-			err = writeFields(cmd.OutOrStdout(), []field{{"recovery key", shown}, {"its id", uri}})
+			if output.value == formatJSON {
+				err = writeJSON(cmd.OutOrStdout(), map[string]string{member: shown, "recoveryKeyId": uri})
+			} else {
+				err = writeFields(cmd.OutOrStdout(), []field{{"recovery key", shown}, {"its id", uri}})
+			}
 			if err != nil && file == "" {
 				err = errors.Join(err, fmt.Errorf("the recovery key was not shown: run this again"))
 			}
@@ -117,6 +125,54 @@ The server must be stopped.`,
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&file, "recovery-key", "", "write the recovery key to this `FILE`, which must not exist")
+	return cmd
+}
+
+func newOwner(output *choice[format]) *cobra.Command {
+	var f configFlags
+	cmd := &cobra.Command{
+		Use:   "new-owner --config FILE",
+		Short: "Register another application that owns everything",
+		Long: `new-owner registers an application with the role Owner at the root of the tenant, as
+the first one has it, and prints its client id and secret, once. It can give itself
+and others every other role: see okv role assignment create.
+
+It is for an installation whose owners are gone, or have lost their secrets. Those
+that there are stay as they are: okv app list shows them.
+
+The server must be stopped.`,
+		Example: "  okv operator new-owner --config okv.toml",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := f.load()
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+			defer stop()
+			data := server.Data(cfg)
+			data.OpenRoot = newAsker(ctx, cmd).openRoot
+			owner, password, err := server.MakeOwner(ctx, data, operatorLogger(cmd))
+			if err != nil {
+				return err
+			}
+			shown := string(password.Reveal())
+			if output.value == formatJSON {
+				err = writeJSON(cmd.OutOrStdout(), map[string]string{
+					"tenantId": owner.TenantID, "clientId": owner.ClientID, "objectId": owner.ObjectID, "clientSecret": shown,
+				})
+			} else {
+				err = writeFields(cmd.OutOrStdout(), []field{
+					{"tenant id", owner.TenantID}, {"client id", owner.ClientID}, {"object id", owner.ObjectID}, {"client secret", shown},
+				})
+			}
+			if err != nil {
+				return errors.Join(err, fmt.Errorf("the secret of the application %s was not shown: run this again, and delete that one", owner.ClientID))
+			}
+			return nil
+		},
+	}
+	f.add(cmd)
 	return cmd
 }
 

@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
-	"github.com/openkeyvault/openkeyvault/internal/dev"
 	"github.com/openkeyvault/openkeyvault/internal/audit"
+	"github.com/openkeyvault/openkeyvault/internal/dev"
 	"github.com/openkeyvault/openkeyvault/internal/devca"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/resource"

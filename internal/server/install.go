@@ -10,11 +10,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/access"
-	"github.com/openkeyvault/openkeyvault/internal/audit"
-	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/identity"
 	"github.com/openkeyvault/openkeyvault/internal/resource"
@@ -245,14 +242,8 @@ func (in *installer) makeKeyring(ctx context.Context) (err error) {
 // makeOwner makes the tenant, the subscription and the application that owns
 // both.
 func (in *installer) makeOwner(ctx context.Context) (err error) {
-	made, log := in.made, in.cfg.Logger
-	ids := identity.New(identity.Config{Store: in.store, Sealer: in.keyring.System(), Now: wallClock, Logger: log})
-	records := catalog.New(catalog.Config{Store: in.store, Keyring: in.keyring})
-	resources := resource.New(resource.Config{
-		Store: in.store, Catalog: records, Keyring: in.keyring, Now: wallClock, Logger: log,
-		// The records of what is done here wait in the store for the server.
-		Audit: audit.New(audit.Config{Store: in.store, Sealer: in.keyring.System(), Sink: audit.Discard{}, Now: time.Now, Logger: log}),
-	})
+	made := in.made
+	ids, resources := offline(in.store, in.keyring, in.cfg.Logger)
 	for _, id := range []*string{&made.TenantID, &made.SubscriptionID} {
 		if *id == "" {
 			*id = httpx.NewRequestID() // a random GUID, too
@@ -271,7 +262,7 @@ func (in *installer) makeOwner(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	return resources.AssignRole(ctx, access.Assignment{Scope: "/", RoleID: access.RoleOwner, PrincipalID: made.Owner.ObjectID})
+	return own(ctx, resources, made.Owner)
 }
 
 // finish closes the store before it takes the marker away: an error that Close

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/openkeyvault/openkeyvault/internal/audit"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
@@ -83,13 +82,9 @@ func keyPlacer(key *seal.NewKey) func(keep bool) error {
 // written to the file, which must not exist, or returned if no file is given.
 func ReplaceRecoveryKey(ctx context.Context, cfg DataConfig, file string, logger *slog.Logger) (uri string, text secret.Bytes, err error) {
 	err = onKeyring(ctx, cfg, logger, func(s store.Store) error {
-		root, err := cfg.openRoot(cfg.Root)
+		root, k, err := cfg.openKeyring(ctx, s)
 		if err != nil {
-			return cfg.explainRoot(err)
-		}
-		k, err := seal.Open(ctx, s, root)
-		if err != nil {
-			return cfg.explainRoot(err)
+			return err
 		}
 		recovery, place := seal.Root(nil), func(bool) error { return nil }
 		if file == "" {
@@ -115,10 +110,23 @@ func ReplaceRecoveryKey(ctx context.Context, cfg DataConfig, file string, logger
 	return uri, text, err
 }
 
+// openKeyring opens the keyring of a store with the root key of the configured URI.
+func (cfg *DataConfig) openKeyring(ctx context.Context, s store.Store) (seal.Root, *seal.Keyring, error) {
+	root, err := cfg.openRoot(cfg.Root)
+	if err != nil {
+		return nil, nil, cfg.explainRoot(err)
+	}
+	k, err := seal.Open(ctx, s, root)
+	if err != nil {
+		return nil, nil, cfg.explainRoot(err)
+	}
+	return root, k, nil
+}
+
 // noteOperator puts a record into the audit log of the next server, before the
 // keys change. The caller is nobody the service knows: who holds the machine.
 func noteOperator(ctx context.Context, s store.Store, k *seal.Keyring, operation string, logger *slog.Logger) error {
-	log := audit.New(audit.Config{Store: s, Sealer: k.System(), Sink: audit.Discard{}, Now: time.Now, Logger: logger})
+	log := waitingAudit(s, k, logger)
 	entry, err := log.Prepare(&audit.Record{Operation: operation})
 	if err != nil {
 		return err
