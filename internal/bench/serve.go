@@ -85,9 +85,9 @@ func (l *listening) run(context.Context, task) (work, error) {
 	return work{}, errors.New("a server only answers")
 }
 
-// patience is how long a server may take to end: a connection that its client
-// keeps can hold it up.
-const patience = 10 * time.Second
+// patience is how long a server may take to start, or to end: a connection that its
+// client keeps can hold it up, and so can a busy machine.
+const patience = time.Minute
 
 func (l *listening) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -6,11 +6,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"time"
+
+	"github.com/openkeyvault/openkeyvault/internal/loopback"
 )
 
 // large returns the house with sizes.start secrets, which scenarios share.
@@ -76,7 +77,7 @@ func (r *run) start(ctx context.Context) error {
 // timeStart starts a server process and returns after what time it gave any
 // answer, and after what time a secret.
 func (r *run) timeStart(ctx context.Context, h *house, s spec) (first, secret time.Duration, err error) {
-	address, err := freeAddress()
+	address, err := loopback.Free()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -105,7 +106,7 @@ func (r *run) timeStart(ctx context.Context, h *house, s spec) (first, secret ti
 
 // timeDev is timeStart for okv dev on the same data.
 func (r *run) timeDev(ctx context.Context, h *house) (secret time.Duration, err error) {
-	address, err := freeAddress()
+	address, err := loopback.Free()
 	if err != nil {
 		return 0, err
 	}
@@ -126,15 +127,6 @@ func (r *run) timeDev(ctx context.Context, h *house) (secret time.Duration, err 
 		return 0, fmt.Errorf("okv dev: %w: %w: %s", err, ended, messages.String())
 	}
 	return secret, nil
-}
-
-// freeAddress returns an address on loopback that nobody listens at.
-func freeAddress() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return ln.Addr().String(), ln.Close()
 }
 
 // retry is how long a client waits before it tries again to connect.
