@@ -22,12 +22,14 @@ import (
 	"github.com/openkeyvault/openkeyvault/internal/devca"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
 	"github.com/openkeyvault/openkeyvault/internal/logtest"
+	"github.com/openkeyvault/openkeyvault/internal/loopback"
 )
 
 const testCredential = "s3cret-credential"
 
-// patience bounds what a test waits for that does not come.
-const patience = 10 * time.Second
+// patience bounds what a test waits for that does not come. A busy machine may take
+// long for what does come.
+const patience = 2 * time.Minute
 
 // testProxy is a proxy that is served on loopback until the test ends, and that
 // shows no credential in its log.
@@ -46,6 +48,7 @@ func start(t *testing.T, cfg Config, adjust ...func(*Proxy)) *testProxy {
 		cfg.Ours = Names(httpx.Hosts{httpx.AzureRow(), httpx.LocalhostRow()}, 8443)
 	}
 	p := New(cfg)
+	p.lookupTimeout = patience
 	for _, a := range adjust {
 		a(p)
 	}
@@ -68,9 +71,16 @@ func start(t *testing.T, cfg Config, adjust ...func(*Proxy)) *testProxy {
 	return &testProxy{p, ln.Addr(), logged}
 }
 
+// listen returns a listener at an address where nobody else listens once it is
+// closed.
 func listen(t *testing.T) net.Listener {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return listenOn(t, loopback.Host())
+}
+
+func listenOn(t *testing.T, host string) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +153,12 @@ func basicValue(name, password string) string {
 // what they have sent.
 func echo(t *testing.T) net.Listener {
 	t.Helper()
-	ln := listen(t)
+	return echoOn(t, loopback.Host())
+}
+
+func echoOn(t *testing.T, host string) net.Listener {
+	t.Helper()
+	ln := listenOn(t, host)
 	go func() {
 		for {
 			conn, err := ln.Accept()

@@ -70,6 +70,9 @@ type Proxy struct {
 	resolver    *net.Resolver
 	upstreamTLS *tls.Config // of the user's own proxy, without its name
 	tunnelIdle  time.Duration
+	// lookupTimeout bounds the look at the addresses of a name that the user's own
+	// proxy will resolve.
+	lookupTimeout time.Duration
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -92,15 +95,16 @@ func New(cfg Config) *Proxy {
 		cfg.Upstream = func(*url.URL) (*url.URL, error) { return nil, nil }
 	}
 	p := &Proxy{
-		cfg:         cfg,
-		credential:  sha256.Sum256([]byte(user + ":" + cfg.Credential)),
-		ours:        newHandover(),
-		direct:      &net.Dialer{Timeout: dialTimeout, ControlContext: refuseForbidden},
-		toUpstream:  &net.Dialer{Timeout: dialTimeout},
-		resolver:    net.DefaultResolver,
-		upstreamTLS: &tls.Config{MinVersion: tls.VersionTLS12},
-		tunnelIdle:  tunnelIdle,
-		tunnels:     make(chan struct{}, maxTunnels),
+		cfg:           cfg,
+		credential:    sha256.Sum256([]byte(user + ":" + cfg.Credential)),
+		ours:          newHandover(),
+		direct:        &net.Dialer{Timeout: dialTimeout, ControlContext: refuseForbidden},
+		toUpstream:    &net.Dialer{Timeout: dialTimeout},
+		resolver:      net.DefaultResolver,
+		upstreamTLS:   &tls.Config{MinVersion: tls.VersionTLS12},
+		tunnelIdle:    tunnelIdle,
+		lookupTimeout: lookupTimeout,
+		tunnels:       make(chan struct{}, maxTunnels),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.forwarders = p.newForwarders()

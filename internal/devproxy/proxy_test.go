@@ -203,7 +203,7 @@ func TestOffline(t *testing.T) {
 	if resp, _, err := get(t, tr, "https://dev.vault.azure.net/", nil); err != nil || resp.StatusCode != 200 {
 		t.Errorf("the vault is not reached: %v, %v", resp, err)
 	}
-	_, port, _ := net.SplitHostPort(echo(t).Addr().String())
+	_, port, _ := net.SplitHostPort(echoOn(t, "127.0.0.1").Addr().String())
 	for _, host := range []string{"127.0.0.1", "localhost"} {
 		assertEcho(t, connect(t, p.addr, host+":"+port))
 	}

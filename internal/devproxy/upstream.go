@@ -19,9 +19,8 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// lookupTimeout bounds the look at the addresses of a name that the user's own
-// proxy will resolve. Networks that have such a proxy may resolve no outside
-// names; then the name goes to it unseen.
+// lookupTimeout is short: networks that have a proxy of their own may resolve no
+// outside names. Then the name goes to that proxy unseen.
 const lookupTimeout = time.Second
 
 // maxUpstreamHeader bounds what is read of the answer of the user's own proxy,
@@ -61,7 +60,7 @@ func (p *Proxy) checkNames(ctx context.Context, t target) error {
 	if addr, err := netip.ParseAddr(t.host); err == nil {
 		addrs = []netip.Addr{addr}
 	} else {
-		ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+		ctx, cancel := context.WithTimeout(ctx, p.lookupTimeout)
 		defer cancel()
 		// A name that we cannot resolve is the other proxy's to resolve.
 		addrs, _ = p.resolver.LookupNetIP(ctx, "ip", t.host)
