@@ -10,6 +10,7 @@
 package egress
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -30,8 +31,8 @@ import (
 const (
 	// MaxBody bounds an answer, in bytes.
 	MaxBody = 64 << 10
-	// Timeout bounds a request from the resolution of its name to the last byte
-	// of its answer.
+	// Timeout bounds a request, unless the configuration says otherwise, from the
+	// resolution of its name to the last byte of its answer.
 	Timeout = 5 * time.Second
 
 	maxURL     = 2 << 10
@@ -51,15 +52,16 @@ type Config struct {
 	// Roots returns the authorities of TLS certificates. It is called once, for the
 	// first request, because reading them takes a while. Nil means the system's.
 	Roots func() *x509.CertPool
+	// Timeout bounds each request. Zero means the constant of that name.
+	Timeout time.Duration
 }
 
 // Client makes the requests. It is safe for concurrent use.
 type Client struct {
-	allow []Target
-	http  func() *http.Client
-	slots chan struct{} // as many as requests may run
-
-	timeout time.Duration // Timeout, but for tests
+	allow   []Target
+	http    func() *http.Client
+	slots   chan struct{} // as many as requests may run
+	timeout time.Duration
 
 	mu      sync.Mutex // guards flights
 	flights map[string]*flight
@@ -74,7 +76,9 @@ type flight struct {
 
 // New returns a client.
 func New(cfg Config) *Client {
-	c := &Client{allow: slices.Clone(cfg.Allow), slots: make(chan struct{}, maxFlights), timeout: Timeout, flights: map[string]*flight{}}
+	c := &Client{
+		allow: slices.Clone(cfg.Allow), slots: make(chan struct{}, maxFlights), timeout: cmp.Or(cfg.Timeout, Timeout), flights: map[string]*flight{},
+	}
 	c.http = sync.OnceValue(func() *http.Client { return c.newHTTP(cfg.Roots) })
 	return c
 }

@@ -14,6 +14,10 @@ import (
 	"time"
 )
 
+// patience is the time limit of requests that are to succeed, or to fail for another
+// reason, however busy the machine is.
+const patience = 2 * time.Minute
+
 // serve returns a TLS server on loopback, the roots that trust it, and its
 // HOST:PORT.
 func serve(t *testing.T, h http.HandlerFunc) (*httptest.Server, func() *x509.CertPool, Target) {
@@ -38,7 +42,7 @@ func TestGet(t *testing.T) {
 		}
 		fmt.Fprintf(w, "path %s", r.URL.Path)
 	})
-	c := New(Config{Allow: []Target{target}, Roots: roots})
+	c := New(Config{Allow: []Target{target}, Roots: roots, Timeout: patience})
 	for range 2 {
 		body, err := c.Get(t.Context(), srv.URL+"/a/b")
 		if err != nil || string(body) != "path /a/b" {
@@ -107,7 +111,7 @@ func TestAnswers(t *testing.T) {
 			elsewhere.Add(1)
 		}
 	})
-	c := New(Config{Allow: []Target{target}, Roots: roots})
+	c := New(Config{Allow: []Target{target}, Roots: roots, Timeout: patience})
 	if body, err := c.Get(t.Context(), srv.URL+"/limit"); err != nil || len(body) != MaxBody {
 		t.Errorf("%d bytes, %v", len(body), err)
 	}
@@ -128,8 +132,8 @@ func TestTrustsRootsOnly(t *testing.T) {
 	t.Parallel()
 	srv, roots, target := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the server was asked") })
 	for name, c := range map[string]*Client{
-		"no roots":     New(Config{Allow: []Target{target}, Roots: x509.NewCertPool}),
-		"system roots": New(Config{Allow: []Target{target}}),
+		"no roots":     New(Config{Allow: []Target{target}, Roots: x509.NewCertPool, Timeout: patience}),
+		"system roots": New(Config{Allow: []Target{target}, Timeout: patience}),
 	} {
 		if _, err := c.Get(t.Context(), srv.URL); !errors.As(err, new(x509.UnknownAuthorityError)) {
 			t.Errorf("%s: %v", name, err)
@@ -140,7 +144,7 @@ func TestTrustsRootsOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New(Config{Allow: []Target{named}, Roots: roots})
+	c := New(Config{Allow: []Target{named}, Roots: roots, Timeout: patience})
 	if _, err := c.Get(t.Context(), "https://"+named.String()); !errors.As(err, new(x509.HostnameError)) {
 		t.Errorf("another name: %v", err)
 	}
@@ -150,7 +154,7 @@ func TestTrustsRootsOnly(t *testing.T) {
 func TestSingleFlight(t *testing.T) {
 	t.Parallel()
 	srv, roots, target := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the server was asked") })
-	c := New(Config{Allow: []Target{target}, Roots: roots})
+	c := New(Config{Allow: []Target{target}, Roots: roots, Timeout: patience})
 	f := &flight{done: make(chan struct{})}
 	c.flights[srv.URL] = f
 	var wg sync.WaitGroup
@@ -178,7 +182,7 @@ func TestCallerGivesUp(t *testing.T) {
 		<-release
 		fmt.Fprint(w, "once")
 	})
-	c := New(Config{Allow: []Target{target}, Roots: roots})
+	c := New(Config{Allow: []Target{target}, Roots: roots, Timeout: patience})
 	ctx, giveUp := context.WithCancel(t.Context())
 	left := make(chan error, 1)
 	go func() {
@@ -216,8 +220,7 @@ func TestTimeout(t *testing.T) {
 		<-end
 	})
 	t.Cleanup(func() { close(end) })
-	c := New(Config{Allow: []Target{target}, Roots: roots})
-	c.timeout = 200 * time.Millisecond
+	c := New(Config{Allow: []Target{target}, Roots: roots, Timeout: 200 * time.Millisecond})
 	if body, err := c.Get(t.Context(), srv.URL); !errors.Is(err, context.DeadlineExceeded) || body != nil {
 		t.Errorf("%q, %v", body, err)
 	}

@@ -39,7 +39,7 @@ func newAttester(t *testing.T) attester {
 		t.Fatal(err)
 	}
 	a.allow = func(cfg *Config) {
-		cfg.Egress = egress.Config{Allow: []egress.Target{target}, Roots: func() *x509.CertPool { return roots }}
+		cfg.Egress = egress.Config{Allow: []egress.Target{target}, Roots: func() *x509.CertPool { return roots }, Timeout: patience}
 	}
 	return a
 }
