@@ -28,11 +28,13 @@ const (
 // while it is busy, and no more than usual when it is idle. It does nothing where
 // the environment says how the collector is to run. The function that it returns
 // ends that.
-func TuneGC() (stop func()) {
+func TuneGC() (stop func()) { return tuneGC(liveHeap) }
+
+func tuneGC(live func() uint64) (stop func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}
-	t := &gcTuner{percent: usualPercent, last: time.Now(), collected: make(chan struct{}, 1), stopped: make(chan struct{})}
+	t := &gcTuner{live: live, percent: usualPercent, last: time.Now(), collected: make(chan struct{}, 1), stopped: make(chan struct{})}
 	t.watch()
 	var ended sync.WaitGroup
 	ended.Go(t.run)
@@ -44,6 +46,7 @@ func TuneGC() (stop func()) {
 }
 
 type gcTuner struct {
+	live      func() uint64
 	percent   int
 	quick     int           // collections in a row that came soon
 	last      time.Time     // of the last collection
@@ -68,7 +71,7 @@ func (t *gcTuner) run() {
 		case <-t.stopped:
 			return
 		case <-t.collected:
-			want := t.next(time.Now(), liveHeap())
+			want := t.next(time.Now(), t.live())
 			if want != t.percent {
 				t.percent = want
 				debug.SetGCPercent(want)

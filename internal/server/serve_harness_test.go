@@ -25,6 +25,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/internal/config"
 	"github.com/openkeyvault/openkeyvault/internal/logtest"
+	"github.com/openkeyvault/openkeyvault/internal/loopback"
 	"github.com/openkeyvault/openkeyvault/internal/seal"
 )
 
@@ -138,7 +139,7 @@ func emptySite(t *testing.T, changes ...string) *site {
 	s := &site{t: t, dir: t.TempDir(), ca: newSigner(t)}
 	text := strings.Join(changes, "\n") + `
 domain = "` + siteDomain + `"
-listen = "127.0.0.1:0"
+listen = "` + loopback.Host() + `:0"
 public_url = "https://` + siteLogin + `"
 data_dir = "data"
 ` + map[bool]string{true: "", false: `root_key = "file:root.key"`}[strings.Contains(strings.Join(changes, "\n"), "root_key")] + `
@@ -378,4 +379,14 @@ func (r *run) probe(path string) (status int, text string) {
 		r.t.Fatal(err)
 	}
 	return resp.StatusCode, string(body)
+}
+
+// awaitReady waits until the server is ready. On a slow disk it may not be so for
+// a moment: the probe has a time limit.
+func (r *run) awaitReady() {
+	r.t.Helper()
+	waitFor(r.t, "readiness", func() bool {
+		status, text := r.probe("/readyz")
+		return status == http.StatusOK && text == "ok\n"
+	})
 }
