@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/openkeyvault/openkeyvault/internal/loopback"
 )
 
 func init() {
@@ -57,7 +59,10 @@ func TestNothingIsServedTooEarly(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		lacks(t, "named pipes", err)
 	}
-	address := freeAddress(t)
+	address, err := loopback.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan outcome, 1)

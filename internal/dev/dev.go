@@ -67,6 +67,10 @@ type Options struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Logger         *slog.Logger
+
+	// inner is a seam for tests: the host of the listeners that only the child is
+	// told of. Empty means 127.0.0.1.
+	inner string
 }
 
 // shutdownTime is how long running requests may take to finish at the end.

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -28,7 +29,7 @@ const (
 
 // serveProxy starts the proxy that answers for Azure's names.
 func (in *instance) serveProxy(context.Context) error {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := in.listenInside()
 	if err != nil {
 		return fmt.Errorf("the proxy: %w", err)
 	}
@@ -45,10 +46,14 @@ func (in *instance) serveProxy(context.Context) error {
 	return nil
 }
 
+func (in *instance) listenInside() (net.Listener, error) {
+	return net.Listen("tcp", net.JoinHostPort(cmp.Or(in.opts.inner, "127.0.0.1"), "0"))
+}
+
 // serveManagedIdentity starts the endpoint from which clients that find no other
 // credential get tokens for the owner's application.
 func (in *instance) serveManagedIdentity(context.Context) error {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := in.listenInside()
 	if err != nil {
 		return fmt.Errorf("the managed identity: %w", err)
 	}
