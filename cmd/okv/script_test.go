@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -38,6 +40,7 @@ func hold() {
 //	json PATH [VALUE]     the JSON in standard output has, at PATH, VALUE
 //	jsonenv NAME PATH     set the variable to what is there at PATH
 //	versionenv NAME       set the variable to the version in the id there
+//	completes NAMES LINE  a shell that completes LINE is given NAMES, and no more
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -45,6 +48,7 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"dev": scriptDev, "status": scriptStatus, "json": scriptJSON, "jsonenv": scriptJSONEnv, "versionenv": scriptVersion,
+			"completes": scriptCompletes,
 		},
 	})
 }
@@ -138,6 +142,31 @@ func scriptVersion(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &answer))
 	ts.Setenv(args[0], path.Base(answer.ID))
+}
+
+// scriptCompletes asks again where names are missing: completing has a time limit,
+// in which a busy machine gets few of them.
+func scriptCompletes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: completes NAMES LINE")
+	}
+	want := strings.Fields(args[0])
+	for deadline := time.Now().Add(patience); ; {
+		ts.Check(ts.Exec("okv", append([]string{"__complete"}, args[1:]...)...))
+		got := strings.Fields(ts.ReadFile("stdout"))
+		got = got[:len(got)-1] // without what the shell is to do with them
+		for _, name := range got {
+			if !slices.Contains(want, name) {
+				ts.Fatalf("%s is among the names", name)
+			}
+		}
+		if len(got) == len(want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the names are %q", got)
+		}
+	}
 }
 
 // at returns what is at a path of member names and indexes, such as 0.tags.env.
