@@ -75,7 +75,7 @@ func (s *searchable) wantGone(what, text string) {
 	for s.inTables(text) {
 		select {
 		case <-s.deleted:
-		case <-time.After(time.Minute):
+		case <-time.After(2 * time.Minute):
 			s.t.Fatalf("%s is still in a table file", what)
 		}
 	}

@@ -66,8 +66,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 // longer.
 var grace = 20 * time.Millisecond
 
-// contest bounds the time for which update runs again what lost its races.
-const contest = time.Minute
+// contest bounds the time for which update runs again what lost its races, and for
+// which beside waits for what a disk with much else to do takes long to sync.
+const contest = 5 * time.Minute
 
 // update is s.Update for a store that may be contended: it goes on where the
 // engine has given up with store.ErrConflict.

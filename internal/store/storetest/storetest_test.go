@@ -90,7 +90,7 @@ func wantFailures(t *testing.T, f fault, tests []string) {
 	for _, name := range tests {
 		suite, test, _ := strings.Cut(name, "/")
 		pattern := fmt.Sprintf("^TestRun$/^%s$/^%s$", suite, test)
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+pattern, "-test.count=1", "-test.timeout=1m")
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+pattern, "-test.count=1", "-test.timeout=10m")
 		cmd.Env = append(os.Environ(), faultVariable+"="+string(f))
 		out, err := cmd.CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "--- FAIL: TestRun/"+name) {
