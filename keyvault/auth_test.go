@@ -284,11 +284,11 @@ func TestRenewal(t *testing.T) {
 	}{
 		{"fresh", expiring(now.Add(time.Hour), time.Time{}), false, []string{"old", "old", "old"}, 1, false},
 		{"no expiry", old, false, []string{"old", "old", "old"}, 1, false},
-		{"near the end", expiring(now.Add(time.Minute), time.Time{}), false, []string{"token-2", "token-2", "token-2"}, 2, false},
+		{"near the end", expiring(now.Add(4*time.Minute), time.Time{}), false, []string{"token-2", "token-2", "token-2"}, 2, false},
 		{"past the refresh", expiring(now.Add(time.Hour), now.Add(-time.Second)), false, []string{"token-2", "token-2", "token-2"}, 2, false},
-		{"before the refresh", expiring(now.Add(time.Minute), now.Add(30*time.Second)), false, []string{"old", "old", "old"}, 1, false},
+		{"before the refresh", expiring(now.Add(4*time.Minute), now.Add(3*time.Minute)), false, []string{"old", "old", "old"}, 1, false},
 		{"expired", expiring(now.Add(-time.Second), time.Time{}), false, []string{"token-2", "token-2", "token-2"}, 2, false},
-		{"near the end, no other", expiring(now.Add(time.Minute), time.Time{}), true, []string{"old", "old", "old"}, 2, false},
+		{"near the end, no other", expiring(now.Add(4*time.Minute), time.Time{}), true, []string{"old", "old", "old"}, 2, false},
 		{"expired, no other", expiring(now.Add(-time.Second), time.Time{}), true, nil, 4, true},
 	}
 	for _, tt := range tests {

@@ -42,7 +42,7 @@ const (
 	subscriptionID = "7f4f0d3c-0000-4000-8000-000000000002"
 	clientID       = "7f4f0d3c-0000-4000-8000-000000000003"
 	ownerID        = "7f4f0d3c-0000-4000-8000-000000000004"
-	patience       = 20 * time.Second
+	patience       = 2 * time.Minute
 )
 
 // newService returns a client of a vault of a fresh server, by its owner.
