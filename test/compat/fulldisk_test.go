@@ -350,7 +350,7 @@ func (s *server) terminate() {
 // startFails runs okv serve, which must end by itself and say why.
 func (s *server) startFails(words string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, okv(s.t), "serve", "--config", s.path("okv.toml")).CombinedOutput()
 	if err == nil || ctx.Err() != nil || !strings.Contains(string(out), words) {
@@ -454,7 +454,7 @@ func (s *server) awaitReady(status int, text string) {
 
 func (s *server) await(what string, reached func() bool) {
 	s.t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
+	deadline := time.NewTimer(2 * time.Minute)
 	defer deadline.Stop()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
