@@ -27,8 +27,11 @@ func (s *Service) RotateSigningKey(ctx context.Context) error {
 // is good any more, and takes over what other processes have done of this.
 func (s *Service) maintainKeys(ctx context.Context) error {
 	keys, err := s.reloadKeys(ctx)
-	if err != nil || keys == nil {
+	if err != nil {
 		return err
+	}
+	if keys == nil {
+		return s.retryFirstKey(ctx)
 	}
 	return s.rotateKeys(ctx, func(keys []keyRecord, now time.Time) bool {
 		// So that the next key signs when the life of this one ends.

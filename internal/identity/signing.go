@@ -76,7 +76,8 @@ type keyRecord struct {
 }
 
 // Start loads the keys that sign tokens. If there are none, it has one made in
-// the background until ctx ends, and only what needs it waits.
+// the background until ctx ends, and only what needs it waits. Where that fails,
+// Maintain tries again.
 func (s *Service) Start(ctx context.Context) error {
 	keys, err := s.reloadKeys(ctx)
 	if err != nil {
@@ -140,6 +141,16 @@ func (s *Service) makeKey(ctx context.Context) error {
 		_, err = s.reloadKeys(ctx)
 	}
 	return err
+}
+
+// retryFirstKey makes the first key where Start has tried and failed.
+func (s *Service) retryFirstKey(ctx context.Context) error {
+	select {
+	case <-s.signing.ready:
+		return s.makeKey(ctx)
+	default:
+		return nil
+	}
 }
 
 // generateKey returns a new key in PKCS #8. The caller clears it.

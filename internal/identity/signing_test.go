@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/openkeyvault/openkeyvault/internal/fault"
@@ -170,6 +171,41 @@ func TestKeyGenerationStopsWithItsContext(t *testing.T) {
 	}
 	if w.log.Len() != 0 {
 		t.Errorf("a shutdown is logged as a failure: %s", w.log)
+	}
+}
+
+// A process that could not keep its first key, as on a disk that is nearly full, tries
+// again until it can: once it gave no token before it was started anew.
+func TestFirstKeyIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	w := emptyWorld(t, func(c *Config) {
+		c.Store = storeFunc{Store: c.Store, update: func(context.Context) error {
+			if full.Load() {
+				return errors.New("no room")
+			}
+			return nil
+		}}
+	})
+	must(t, w.svc.EnsureTenant(t.Context(), Tenant{ID: tenantA}))
+	app, _, err := w.svc.CreateApplication(t.Context(), tenantA, "app")
+	must(t, err)
+	full.Store(true)
+	must(t, w.svc.Start(t.Context()))
+	if _, err := w.svc.IssueTo(t.Context(), app.ClientID, vaultResource); err == nil || !strings.Contains(err.Error(), "no room") {
+		t.Errorf("IssueTo without a key: %v", err)
+	}
+	if err := w.svc.Maintain(t.Context()); err == nil || !strings.Contains(err.Error(), "no room") {
+		t.Errorf("Maintain, still without room: %v", err)
+	}
+	full.Store(false)
+	must(t, w.svc.Maintain(t.Context()))
+	token, err := w.svc.IssueTo(t.Context(), app.ClientID, vaultResource)
+	must(t, err)
+	_, err = w.svc.Verify(t.Context(), PlaneVault, string(token.Access.Reveal()))
+	must(t, err)
+	if ids := publicIDs(t, w.again()); len(ids) != 1 {
+		t.Errorf("published %v", ids)
 	}
 }
 
