@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -106,14 +107,16 @@ func TestDocuments(t *testing.T) {
 }
 
 func TestBase64URL(t *testing.T) {
-	valid := map[string]string{"": "", "AA": "\x00", "AA==": "\x00", "-_8": "\xfb\xff", "-_8=": "\xfb\xff", "AAAA": "\x00\x00\x00"}
+	valid := map[string]string{"": "", "AA": "\x00", "AA==": "\x00", "-_8": "\xfb\xff", "-_8=": "\xfb\xff", "AAAA": "\x00\x00\x00",
+		// Azure takes what nobody encoded, and drops the bits that are left over.
+		"AB": "\x00", "AAB": "\x00\x00", "AB==": "\x00", "some-secret": "\xb2\x89\x9e\xfa\xc7\x9c\xad\xeb"}
 	for text, want := range valid {
 		var b Base64URL
 		if err := b.UnmarshalText([]byte(text)); err != nil || string(b) != want {
 			t.Errorf("%q: %q, %v", text, b, err)
 		}
 	}
-	invalid := []string{"A", "+/8", "AB", "AAB", "AA=", "AA===", "A\nA", "AA\r\n", " AA", "AA ", "=", "AAAA="}
+	invalid := []string{"A", "+/8", "AA=", "AA===", "A\nA", "AA\r\n", " AA", "AA ", "=", "AAAA=", "planted*"}
 	for _, text := range invalid {
 		b := Base64URL("before")
 		err := b.UnmarshalText([]byte(text))
@@ -122,6 +125,11 @@ func TestBase64URL(t *testing.T) {
 		}
 		if string(b) != "before" {
 			t.Errorf("%q: the value was changed despite the error", text)
+		}
+		var key JSONWebKey
+		wrong := new(json.UnmarshalTypeError)
+		if err := json.Unmarshal([]byte(`{"d":`+mustJSON(t, text)+`}`), &key); !errors.As(err, &wrong) || wrong.Field != "d" || strings.Contains(err.Error(), "planted") {
+			t.Errorf("%q as the member d: %v", text, err)
 		}
 	}
 	for _, text := range []string{`{"value":7}`, `{"value":[1,2]}`, `{"value":{}}`} {

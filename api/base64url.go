@@ -3,24 +3,22 @@ package api
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
-	"fmt"
+	"encoding/json"
+	"reflect"
 )
 
 // Base64URL is binary data that travels as base64url text without padding, RFC
 // 4648 section 5: the members of a JSON Web Key, backup blobs, results of
 // cryptographic operations.
 //
-// Decoding is strict: characters of the standard alphabet, line breaks, and
-// trailing bits that are not zero are errors, so that one value has one
-// spelling. Correct padding is tolerated, since some clients send it.
+// Characters of the standard alphabet and line breaks are errors. Correct padding
+// is tolerated, since some clients send it, and so are trailing bits that are not
+// zero, which Azure drops: people encrypt "some-secret" as it is.
 type Base64URL []byte
 
 var (
-	unpadded = base64.RawURLEncoding.Strict()
-	padded   = base64.URLEncoding.Strict()
-
-	errLineBreak = errors.New("line break inside the text")
+	unpadded = base64.RawURLEncoding
+	padded   = base64.URLEncoding
 )
 
 // MarshalText returns the unpadded base64url text.
@@ -33,12 +31,13 @@ func (b Base64URL) AppendText(dst []byte) ([]byte, error) {
 	return unpadded.AppendEncode(dst, b), nil
 }
 
-// UnmarshalText decodes base64url text. Its errors name a position, never the
-// text itself.
+// UnmarshalText decodes base64url text. Its only error is a
+// *json.UnmarshalTypeError, which encoding/json completes with the name of the
+// member, and which does not show the text.
 func (b *Base64URL) UnmarshalText(text []byte) error {
-	// encoding/base64 skips line breaks even in strict mode.
+	// encoding/base64 skips line breaks.
 	if bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 {
-		return fmt.Errorf("decoding base64url: %w", errLineBreak)
+		return notBase64URL()
 	}
 	enc := unpadded
 	if bytes.IndexByte(text, '=') >= 0 {
@@ -47,8 +46,12 @@ func (b *Base64URL) UnmarshalText(text []byte) error {
 	data := make([]byte, enc.DecodedLen(len(text)))
 	n, err := enc.Decode(data, text)
 	if err != nil {
-		return fmt.Errorf("decoding base64url: %w", err)
+		return notBase64URL()
 	}
 	*b = data[:n]
 	return nil
+}
+
+func notBase64URL() error {
+	return &json.UnmarshalTypeError{Value: "string", Type: reflect.TypeFor[Base64URL]()}
 }

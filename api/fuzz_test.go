@@ -58,7 +58,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzBase64URL checks that a value has one spelling besides padding.
+// FuzzBase64URL checks that a value has one spelling besides padding and the bits
+// of the last character that are left over.
 func FuzzBase64URL(f *testing.F) {
 	for _, seed := range []string{"", "AA", "AA==", "-_8", "+/8", "AB", "A\nA", "====", "AAAA"} {
 		f.Add([]byte(seed))
@@ -72,8 +73,12 @@ func FuzzBase64URL(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(canonical, bytes.TrimRight(text, "=")) {
+		bare := bytes.TrimRight(text, "=")
+		if last := len(canonical) - 1; len(bare) != len(canonical) || last >= 0 && !bytes.Equal(canonical[:last], bare[:last]) {
 			t.Fatalf("%q and %q are the same value", text, canonical)
+		}
+		if len(bare)%4 == 0 && !bytes.Equal(canonical, bare) {
+			t.Fatalf("%q and %q are the same value, and no bits are left over", text, canonical)
 		}
 	})
 }

@@ -73,12 +73,12 @@ func TestAKP(t *testing.T) {
 	do("sign", map[string]any{"external_mu": mu}).is(200).decode(&signed)
 	do("verify", map[string]any{"external_mu": mu, "value": signed.Value}).text(`{"value":true}`)
 
-	do("sign", map[string]any{}).refused(bad("The parameter value is missing. It is required, encoded with base64url."))
+	do("sign", map[string]any{}).refused(bad("Property 'value' is required.\r\n"))
 	do("sign", map[string]any{"alg": "ML-DSA-65", "value": message}).refused(bad("Key and signing algorithm are incompatible. The key is for algorithm 'ML-DSA-44'."))
 	w.call("POST", "/keys/pq//sign", `{"alg":"ML-DSA-44","value":"AA"}`).
 		refused(bad("The algorithm ML-DSA-44 is not known in the version 2026-04-01. It is from the version 2026-05-01-preview on."))
 	w.call("POST", "/keys/pq//sign", `{"value":"AA"}`).
-		refused(bad("The parameter alg is missing. It names an algorithm that the key's type has, such as RS256 or RSA-OAEP-256 for RSA and ES256 for EC."))
+		refused(bad("Property 'alg' is required.\r\nIt names an algorithm that the key's type has, such as RS256 or RSA-OAEP-256 for RSA and ES256 for EC."))
 }
 
 // TestCreateAKP makes keys of every set, with their algorithm given.

@@ -2,6 +2,8 @@ package dataplane
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/openkeyvault/openkeyvault/api"
@@ -30,12 +32,30 @@ func unusableBody(err error) error {
 	if errors.Is(err, httpx.ErrBodyTooLarge) {
 		return fault.New(fault.TooLarge, "RequestBodyTooLarge", "The body of the request is larger than this operation accepts.")
 	}
+	if wrong := new(httpx.MemberError); errors.As(err, &wrong) && wrong.Kind == "string" && wrong.Type == base64URL {
+		return notBase64URL(wrong.Member)
+	}
 	reason := "The request body cannot be read."
 	if errors.Is(err, httpx.ErrBody) {
 		reason = sentence(err.Error())
 	}
 	return badParameter("Property  has invalid value\r\n%s", reason)
 }
+
+var base64URL = reflect.TypeFor[api.Base64URL]()
+
+// notBase64URL is Azure's answer to a text that is not base64url, after which a
+// member that has to be there is not.
+func notBase64URL(member string) error {
+	text := fmt.Sprintf("Content of '%s' is not base64url.\r\n", member)
+	if member == "value" || member == "digest" {
+		text += requiredText(member)
+	}
+	return badParameter("%s", text)
+}
+
+// requiredText is Azure's line for a member that has to be there and is not.
+func requiredText(member string) string { return "Property '" + member + "' is required.\r\n" }
 
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
 

@@ -256,8 +256,8 @@ func TestKeyParametersByVersion(t *testing.T) {
 		{`"public_exponent":3`, "2016-10-01 7.0 7.1", host, made, made},
 		{`"public_exponent":3`, "7.2-preview 7.2 " + latest, host, bad("The parameter public_exponent is only for keys of type RSA."), made},
 		{`"release_policy":{"data":"planted*"}`, latest, host,
-			bad("Property  has invalid value\r\nThe request body is not usable: a member has a value of the wrong form."),
-			bad("Property  has invalid value\r\nThe request body is not usable: a member has a value of the wrong form.")},
+			bad("Content of 'release_policy.data' is not base64url.\r\n"),
+			bad("Content of 'release_policy.data' is not base64url.\r\n")},
 	} {
 		for version := range strings.FieldsSeq(tt.versions) {
 			check := func(a answer, want refused) {

@@ -88,7 +88,7 @@ func signRequest(x *httpx.Exchange, member string, body api.KeySignParameters) v
 // domain knows why.
 func checkMember(name string, value api.Base64URL) error {
 	if value == nil {
-		return badParameter("The parameter %s is missing. It is required, encoded with base64url.", name)
+		return badParameter("%s", requiredText(name))
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func checkAlgorithm(x *httpx.Exchange, a api.Algorithm) error {
 		return badParameter("The algorithm %s is only known in the version %s. Since then its name is %s.", a, api.Version20161001, api.AlgorithmES256K)
 	}
 	if a == "" && !since(x, api.Version20260501Preview) {
-		return badParameter("The parameter alg is missing. It names an algorithm that the key's type has, such as RS256 or RSA-OAEP-256 for RSA and ES256 for EC.")
+		return badParameter("%s", requiredText("alg")+"It names an algorithm that the key's type has, such as RS256 or RSA-OAEP-256 for RSA and ES256 for EC.")
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (p *plane) releaseKey(x *httpx.Exchange) error {
 
 func checkRelease(body api.KeyReleaseParameters) error {
 	if body.Target == "" {
-		return badParameter("The parameter target is missing. It is the attestation token of the environment that the key is released to.")
+		return badParameter("%s", requiredText("target")+"It is the attestation token of the environment that the key is released to.")
 	}
 	if len(body.Nonce) > maxNonce {
 		return badParameter("Invalid length of 'nonce': %d bytes. At most %d bytes are supported.", len(body.Nonce), maxNonce)

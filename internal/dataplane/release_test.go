@@ -129,7 +129,7 @@ func TestReleaseIsRefused(t *testing.T) {
 	w.call("POST", "/keys/off/create", strings.Replace(w.exportableKey(`"kty":"EC-HSM"`, ""), `"exportable"`, `"enabled":false,"exportable"`, 1)).is(200)
 	w.create("plain")
 	token := func(claims map[string]any) string { return fmt.Sprintf(`{"target":%q}`, w.authority.Token(claims)) }
-	const missing = "The parameter target is missing. It is the attestation token of the environment that the key is released to."
+	const missing = "Property 'target' is required.\r\nIt is the attestation token of the environment that the key is released to."
 	for _, tt := range []struct {
 		key, body string
 		want      refused

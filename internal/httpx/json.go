@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,12 +26,15 @@ var (
 type MemberError struct {
 	// Member is its path: "attributes.exp".
 	Member string
-	reason string
+	// Kind is what JSON calls the value that it has: "string".
+	Kind string
+	// Type is the Go type that the value does not fit.
+	Type reflect.Type
 }
 
 // Error says which member and what is wrong with it, without its value.
 func (e *MemberError) Error() string {
-	return fmt.Sprintf("the member %q is %s", e.Member, e.reason)
+	return fmt.Sprintf("the member %q is a JSON %s, which is the wrong type", e.Member, e.Kind)
 }
 
 // ReadJSON decodes the body, of at most the route's MaxBody bytes, into v. It
@@ -80,7 +84,7 @@ func DecodeJSON(body []byte, v any) error {
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
-			return fmt.Errorf("%w: %w", ErrBody, &MemberError{wrong.Field, "a JSON " + firstWord(wrong.Value) + ", which is the wrong type"})
+			return fmt.Errorf("%w: %w", ErrBody, &MemberError{wrong.Field, firstWord(wrong.Value), wrong.Type})
 		}
 		if syntax := new(json.SyntaxError); errors.As(err, &syntax) {
 			return fmt.Errorf("%w: it is not valid JSON at byte %d", ErrBody, syntax.Offset)

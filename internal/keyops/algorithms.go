@@ -230,7 +230,7 @@ func unsuitable(t Type, op operation, name Algorithm) error {
 		return invalid("Keys of type %s cannot be used for %s. Their algorithms are %s.", t, op, strings.Join(all, ", "))
 	}
 	if name == "" {
-		return invalid("The parameter alg is missing. Supported algorithms for %s with keys of type %s are %s.", op, t, strings.Join(of, ", "))
+		return invalid("Property 'alg' is required.\r\nSupported algorithms for %s with keys of type %s are %s.", op, t, strings.Join(of, ", "))
 	}
 	return invalid("The algorithm is not supported for %s with keys of type %s. Supported algorithms are %s.", op, t, strings.Join(of, ", "))
 }

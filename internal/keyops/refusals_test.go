@@ -31,7 +31,7 @@ func TestRefusedOperations(t *testing.T) {
 		{"of a MAC", oct, sign, HS256, n(33), "Invalid length of 'value': 33 bytes. HS256 requires 32 bytes, encoded with base64url."},
 		{"RSNULL, nothing", rsaKey, sign, RSANull, n(0), "Invalid length of 'value': 0 bytes. RSNULL with this key requires 1 to 245 bytes, encoded with base64url."},
 		{"RSNULL, too much", rsaKey, verify, RSANull, n(246), "Invalid length of 'digest': 246 bytes. RSNULL with this key requires 1 to 245 bytes, encoded with base64url."},
-		{"no algorithm", rsaKey, sign, "", n(32), "The parameter alg is missing. Supported algorithms for sign with keys of type RSA are " + strings.TrimPrefix(rsaSigns, "Supported algorithms are ")},
+		{"no algorithm", rsaKey, sign, "", n(32), "Property 'alg' is required.\r\nSupported algorithms for sign with keys of type RSA are " + strings.TrimPrefix(rsaSigns, "Supported algorithms are ")},
 		{"an unknown one", rsaKey, encrypt, Algorithm(strings.Repeat("A", 1000)), n(32), "The algorithm is not supported for encrypt with keys of type RSA. " + rsaCiphers},
 		{"another case", rsaKey, decrypt, "rsa1_5", n(256), "The algorithm is not supported for decrypt with keys of type RSA. " + rsaCiphers},
 		{"to sign with a cipher", rsaKey, sign, RSAOAEP, n(32), "The algorithm is not supported for sign with keys of type RSA. " + rsaSigns},

@@ -234,7 +234,7 @@ func TestUseRefusesParametersLast(t *testing.T) {
 		}
 	}
 	for op, want := range map[string]string{
-		"encrypt": "The parameter alg is missing. Supported algorithms for encrypt with keys of type RSA are RSA1_5, RSA-OAEP, RSA-OAEP-256.",
+		"encrypt": "Property 'alg' is required.\r\nSupported algorithms for encrypt with keys of type RSA are RSA1_5, RSA-OAEP, RSA-OAEP-256.",
 		"decrypt": "The parameter is incorrect.\r\n",
 		"sign":    "Invalid length of 'value': 0 bytes. RS256 requires 32 bytes, encoded with base64url.",
 		"verify":  "Invalid length of 'digest': 0 bytes. RS256 requires 32 bytes, encoded with base64url.",
