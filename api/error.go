@@ -53,6 +53,8 @@ const (
 	InnerSecretDisabled          = "SecretDisabled"
 	InnerKeyDisabled             = "KeyDisabled"
 	InnerKeyOperationForbidden   = "KeyOperationForbidden"
+	InnerKeyTypeNotSupported     = "KeyTypeNotSupported"
+	InnerKeySizeNotSupported     = "KeySizeNotSupported"
 	InnerKeyManagedByKeyVault    = "KeyManagedByKeyVault"
 	InnerSecretManagedByKeyVault = "SecretManagedByKeyVault"
 

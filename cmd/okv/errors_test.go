@@ -53,6 +53,7 @@ func TestExplain(t *testing.T) {
 		"key expired":        {refused("Encrypt", 403, "Forbidden", "KeyExpired"), "Forbidden (KeyExpired): ...--expires and --not-before change them", 1},
 		"key too early":      {refused("Sign", 403, "Forbidden", "KeyNotYetValid"), "Forbidden (KeyNotYetValid): ...--expires and --not-before change them", 1},
 		"may not wrap":       {refused("WrapKey", 403, "Forbidden", api.InnerForbiddenByPolicy), "Forbidden (ForbiddenByPolicy): ...the permission keys/wrapKey: okv vault set-policy --name VAULT --object-id OBJECT_ID --add --key-permissions wrapKey", 1},
+		"key type":           {refused("CreateKey", 400, "BadParameter", api.InnerKeyTypeNotSupported), "BadParameter (KeyTypeNotSupported): ...; symmetric keys are for managed HSMs: --hsm-name NAME", 1},
 		"not decrypted":      {refused("Decrypt", 400, "BadParameter", ""), "BadParameter: ...; check that the algorithm is the one that made the value, and --version the version of the key that did", 1},
 		"not encrypted":      {refused("Encrypt", 400, "BadParameter", ""), "BadParameter: No. Really \uFFFD[31mnot.", 1},
 		"purge protection":   {refused("PurgeDeletedKey", 403, "Forbidden", ""), "Forbidden: No. Really \uFFFD[31mnot.", 1},

@@ -85,6 +85,8 @@ func dataHint(e *keyvault.Error) string {
 		return forbiddenHint(e, need)
 	case keyvault.IsDeletedButRecoverable(e):
 		return fmt.Sprintf("bring it back with okv %s recover, or free its name with okv %[1]s purge", need.noun)
+	case e.InnerCode == api.InnerKeyTypeNotSupported:
+		return "symmetric keys are for managed HSMs: --hsm-name NAME"
 	case keyvault.IsUnauthorized(e):
 		return credentialHint()
 	case e.StatusCode == http.StatusBadRequest && (e.Operation == "Decrypt" || e.Operation == "UnwrapKey"):

@@ -348,6 +348,11 @@ func (a answer) refusal() refused {
 // bad is the commonest refusal.
 func bad(message string) refused { return refused{400, "BadParameter", "", message} }
 
+// badType is Azure's answer to a type of key that a vault does not have.
+func badType(kty string) refused {
+	return refused{400, "BadParameter", "KeyTypeNotSupported", "Invalid kty value: " + kty}
+}
+
 // invalidProperty is Azure's answer to a value that it does not like.
 var invalidProperty = bad("Property  has invalid value\r\n")
 

@@ -42,23 +42,33 @@ func TestImport(t *testing.T) {
 	}
 	put("plain.vault.azure.net", `{"key":{"kty":"EC-HSM",`+importedPublic+`,`+importedPrivate+`}}`).is(403)
 
-	for name, bad := range map[string]string{
-		"no key":           `{}`,
-		"null":             `{"key":null}`,
-		"no private part":  `{"key":{"kty":"EC",` + importedPublic + `}}`,
-		"another curve":    `{"key":{"kty":"EC",` + strings.Replace(importedPublic, "P-256", "P-256K", 1) + `,` + importedPrivate + `}}`,
-		"another scalar":   `{"key":{"kty":"EC",` + importedPublic + `,` + strings.Replace(importedPrivate, "870M", "970M", 1) + `}}`,
-		"of no type":       `{"key":{` + importedPublic + `,` + importedPrivate + `}}`,
-		"a symmetric key":  `{"key":{"kty":"oct","k":"AAAA"}}`,
-		"for an HSM":       `{"key":{"kty":"RSA-HSM","key_hsm":"AAAA"}}`,
-		"unknown key_ops":  `{"key":{"kty":"EC","key_ops":["dance"],` + importedPublic + `,` + importedPrivate + `}}`,
-		"not base64url":    `{"key":{"kty":"EC",` + importedPublic + `,"d":"+/=="}}`,
-		"an array for key": `{"key":[]}`,
+	const (
+		malformed = `The property "key" must be a valid JsonWebKey object. `
+		no        = "EC key is not valid - cannot instantiate crypto service. The members x and y of the EC key are not the point of d."
+		unread    = "Property  has invalid value\r\nThe request body is not usable: "
+	)
+	for name, tt := range map[string]struct {
+		body string
+		want refused
+	}{
+		"no key":           {`{}`, bad(malformed + "It is missing its member kty.")},
+		"null":             {`{"key":null}`, bad(malformed + "It is missing its member kty.")},
+		"no private part":  {`{"key":{"kty":"EC",` + importedPublic + `}}`, bad(malformed + "The EC key is missing its member d.")},
+		"no curve":         {`{"key":{"kty":"EC",` + importedPrivate + `}}`, bad(malformed + "The curve of the EC key is not supported. Supported curves are P-256, P-384, P-521 and P-256K.")},
+		"another member":   {`{"key":{"kty":"RSA","k":"AAAA"}}`, bad(malformed + "The RSA key is missing its member n.")},
+		"another curve":    {`{"key":{"kty":"EC",` + strings.Replace(importedPublic, "P-256", "P-256K", 1) + `,` + importedPrivate + `}}`, bad(no)},
+		"another scalar":   {`{"key":{"kty":"EC",` + importedPublic + `,` + strings.Replace(importedPrivate, "870M", "970M", 1) + `}}`, bad(no)},
+		"of no type":       {`{"key":{` + importedPublic + `,` + importedPrivate + `}}`, bad(malformed + "It is missing its member kty.")},
+		"of another type":  {`{"key":{"kty":"OKP"}}`, badType("OKP")},
+		"a symmetric key":  {`{"key":{"kty":"oct","k":"AAAA"}}`, badType("oct")},
+		"for an HSM":       {`{"key":{"kty":"RSA-HSM","key_hsm":"AAAA"}}`, bad("The key transfer blob is not a JSON object.")},
+		"unknown key_ops":  {`{"key":{"kty":"EC","key_ops":["dance"],` + importedPublic + `,` + importedPrivate + `}}`, bad("The key_ops member has an invalid value. Valid values are encrypt, decrypt, sign, verify, wrapKey, unwrapKey, import and export.")},
+		"not base64url":    {`{"key":{"kty":"EC",` + importedPublic + `,"d":"+/=="}}`, bad("Content of 'key.d' is not base64url.\r\n")},
+		"an array for key": {`{"key":[]}`, bad(unread + `the member "key" is a JSON array, which is the wrong type.`)},
 	} {
-		refused := put("", bad).is(400)
-		if !strings.Contains(refused.body, `"code":"BadParameter"`) || strings.Contains(refused.body, "870M") {
-			t.Errorf("%s: %s", name, refused.body)
-		}
+		a := put("", tt.body)
+		a.about += " of " + name
+		a.refused(tt.want)
 	}
 	w.do(request{method: "PUT", path: "/keys/imported", body: body, as: "nobody"}).is(403)
 	w.do(request{method: "DELETE", path: "/keys/imported"}).is(200)

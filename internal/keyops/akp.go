@@ -77,18 +77,18 @@ func importAKP(k PrivateJWK) (*Key, error) {
 		size  int
 	}{{"pub", k.Pub, parameters.PublicKeySize()}, {"priv", k.Priv, mldsa.PrivateKeySize}} {
 		if len(m.bytes) == 0 {
-			return nil, invalid("The AKP key is missing its member %s.", m.name)
+			return nil, malformed("The AKP key is missing its member %s.", m.name)
 		}
 		if len(m.bytes) != m.size {
-			return nil, invalid("The member %s of the AKP key has %d bytes. With %s it has %d.", m.name, len(m.bytes), k.Algorithm, m.size)
+			return nil, malformed("The member %s of the AKP key has %d bytes. With %s it has %d.", m.name, len(m.bytes), k.Algorithm, m.size)
 		}
 	}
 	key, err := seedKey(k.Algorithm, k.Priv)
 	if err != nil {
-		return nil, invalid("The member priv of the AKP key is not a seed of %s.", k.Algorithm)
+		return nil, inconsistent(TypeAKP, "The member priv of the AKP key is not a seed of %s.", k.Algorithm)
 	}
 	if !bytes.Equal(key.Public().Pub, k.Pub) {
-		return nil, invalid("The member pub of the AKP key is not the public key of priv.")
+		return nil, inconsistent(TypeAKP, "The member pub of the AKP key is not the public key of priv.")
 	}
 	return key, nil
 }

@@ -83,19 +83,20 @@ func TestImportAKP(t *testing.T) {
 			t.Errorf("%s: another public key", alg)
 		}
 	}
+	const malformedKey = `The property "key" must be a valid JsonWebKey object. `
 	for _, tt := range []struct {
 		name   string
 		change func(*PrivateJWK)
 		want   string
 	}{
 		{"no algorithm", func(k *PrivateJWK) { k.Algorithm = "" }, unknownAKP().(*fault.Error).Message},
-		{"another algorithm", func(k *PrivateJWK) { k.Algorithm = MLDSA65 }, "The member pub of the AKP key has 1312 bytes. With ML-DSA-65 it has 1952."},
-		{"no pub", func(k *PrivateJWK) { k.Pub = nil }, "The AKP key is missing its member pub."},
-		{"no priv", func(k *PrivateJWK) { k.Priv = nil }, "The AKP key is missing its member priv."},
-		{"a long priv", func(k *PrivateJWK) { k.Priv = make([]byte, 1<<20) }, "The member priv of the AKP key has 1048576 bytes. With ML-DSA-44 it has 32."},
-		{"a short pub", func(k *PrivateJWK) { k.Pub = k.Pub[1:] }, "The member pub of the AKP key has 1311 bytes. With ML-DSA-44 it has 1312."},
-		{"another pub", func(k *PrivateJWK) { k.Pub = flip(k.Pub, 1311) }, "The member pub of the AKP key is not the public key of priv."},
-		{"another priv", func(k *PrivateJWK) { k.Priv = flip(k.Priv, 31) }, "The member pub of the AKP key is not the public key of priv."},
+		{"another algorithm", func(k *PrivateJWK) { k.Algorithm = MLDSA65 }, malformedKey + "The member pub of the AKP key has 1312 bytes. With ML-DSA-65 it has 1952."},
+		{"no pub", func(k *PrivateJWK) { k.Pub = nil }, malformedKey + "The AKP key is missing its member pub."},
+		{"no priv", func(k *PrivateJWK) { k.Priv = nil }, malformedKey + "The AKP key is missing its member priv."},
+		{"a long priv", func(k *PrivateJWK) { k.Priv = make([]byte, 1<<20) }, malformedKey + "The member priv of the AKP key has 1048576 bytes. With ML-DSA-44 it has 32."},
+		{"a short pub", func(k *PrivateJWK) { k.Pub = k.Pub[1:] }, malformedKey + "The member pub of the AKP key has 1311 bytes. With ML-DSA-44 it has 1312."},
+		{"another pub", func(k *PrivateJWK) { k.Pub = flip(k.Pub, 1311) }, "AKP key is not valid - cannot instantiate crypto service. The member pub of the AKP key is not the public key of priv."},
+		{"another priv", func(k *PrivateJWK) { k.Priv = flip(k.Priv, 31) }, "AKP key is not valid - cannot instantiate crypto service. The member pub of the AKP key is not the public key of priv."},
 	} {
 		k := akpJWK(MLDSA44, 7)
 		tt.change(&k)

@@ -58,9 +58,20 @@ func Import(k PrivateJWK) (*Key, error) {
 	case TypeAKP:
 		return importAKP(k)
 	case "":
-		return nil, invalid("The key is missing its member kty.")
+		return nil, malformed("It is missing its member kty.")
 	}
-	return nil, invalid("Keys of this type cannot be imported. Supported types are RSA, EC, oct and AKP.")
+	return nil, UnsupportedType(string(k.Type))
+}
+
+// malformed is Azure's refusal of a key that lacks something. Its reason follows.
+func malformed(reason string, args ...any) error {
+	return invalid("The property \"key\" must be a valid JsonWebKey object. "+reason, args...)
+}
+
+// inconsistent is Azure's refusal of a key whose numbers do not make one. Its
+// reason follows.
+func inconsistent(of Type, reason string, args ...any) error {
+	return invalid(string(of)+" key is not valid - cannot instantiate crypto service. "+reason, args...)
 }
 
 // member is a member of a key that is to be read as a number.
@@ -78,9 +89,9 @@ func readNumbers(numbers []member) error {
 		trimmed := bytes.TrimLeft(n.bytes, "\x00")
 		switch {
 		case len(n.bytes) == 0:
-			return invalid("The RSA key is missing its member %s.", n.name)
+			return malformed("The RSA key is missing its member %s.", n.name)
 		case len(n.bytes) > 2*maxRSABits/8 || len(trimmed) > maxRSABits/8 || len(trimmed) == 0:
-			return invalid("The member %s of the RSA key is not a number of the size of its modulus.", n.name)
+			return malformed("The member %s of the RSA key is not a number of the size of its modulus.", n.name)
 		}
 		n.value = new(big.Int).SetBytes(trimmed)
 	}
@@ -102,10 +113,10 @@ func importRSA(k PrivateJWK) (*Key, error) {
 		return nil, err
 	}
 	if !validExponent(e) {
-		return nil, invalid("The member e of the RSA key is not an odd number from 3 to %d.", maxExponent)
+		return nil, inconsistent(TypeRSA, "The member e of the RSA key is not an odd number from 3 to %d.", maxExponent)
 	}
 	if new(big.Int).Mul(p, q).Cmp(n) != 0 {
-		return nil, invalid("The members p and q of the RSA key are not the factors of n.")
+		return nil, inconsistent(TypeRSA, "The members p and q of the RSA key are not the factors of n.")
 	}
 	one := big.NewInt(1)
 	pMinus1, qMinus1 := new(big.Int).Sub(p, one), new(big.Int).Sub(q, one)
@@ -115,24 +126,24 @@ func importRSA(k PrivateJWK) (*Key, error) {
 		of, modulus *big.Int
 	}{{"dp", dp, d, pMinus1}, {"dq", dq, d, qMinus1}} {
 		if new(big.Int).Mod(relation.of, relation.modulus).Cmp(relation.have) != 0 {
-			return nil, invalid("The member %s of the RSA key does not agree with d.", relation.name)
+			return nil, inconsistent(TypeRSA, "The member %s of the RSA key does not agree with d.", relation.name)
 		}
 	}
 	if inverse := new(big.Int).ModInverse(q, p); inverse == nil || inverse.Cmp(qi) != 0 {
-		return nil, invalid("The member qi of the RSA key is not the inverse of q.")
+		return nil, inconsistent(TypeRSA, "The member qi of the RSA key is not the inverse of q.")
 	}
 	if !oneModulo(d, e, pMinus1) || !oneModulo(d, e, qMinus1) {
-		return nil, invalid("The members d and e of the RSA key are not inverses of one another.")
+		return nil, inconsistent(TypeRSA, "The members d and e of the RSA key are not inverses of one another.")
 	}
 	for _, factor := range []member{m[3], m[4]} {
 		if !factor.value.ProbablyPrime(primeRounds) {
-			return nil, invalid("The member %s of the RSA key is not a prime.", factor.name)
+			return nil, inconsistent(TypeRSA, "The member %s of the RSA key is not a prime.", factor.name)
 		}
 	}
 	private := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}, D: d, Primes: []*big.Int{p, q}}
 	// Validate also wants p and q far apart and d not small.
 	if err := private.Validate(); err != nil {
-		return nil, invalid("The numbers of the RSA key do not agree with one another.")
+		return nil, inconsistent(TypeRSA, "The numbers of the RSA key do not agree with one another.")
 	}
 	private.Precompute()
 	return newKey(private), nil
@@ -154,7 +165,7 @@ func validExponent(e *big.Int) bool {
 func importEC(k PrivateJWK) (*Key, error) {
 	bits, known := curveBits[k.Curve]
 	if !known {
-		return nil, invalid("The curve of the EC key is not supported. Supported curves are P-256, P-384, P-521 and P-256K.")
+		return nil, malformed("The curve of the EC key is not supported. Supported curves are P-256, P-384, P-521 and P-256K.")
 	}
 	width := (bits + 7) / 8
 	for _, m := range []struct {
@@ -162,10 +173,10 @@ func importEC(k PrivateJWK) (*Key, error) {
 		bytes []byte
 	}{{"x", k.X}, {"y", k.Y}, {"d", k.D}} {
 		if len(m.bytes) == 0 {
-			return nil, invalid("The EC key is missing its member %s.", m.name)
+			return nil, malformed("The EC key is missing its member %s.", m.name)
 		}
 		if len(m.bytes) != width {
-			return nil, invalid("The member %s of the EC key has %d bytes. On the curve %s it has %d, with leading zeros.", m.name, len(m.bytes), k.Curve, width)
+			return nil, malformed("The member %s of the EC key has %d bytes. On the curve %s it has %d, with leading zeros.", m.name, len(m.bytes), k.Curve, width)
 		}
 	}
 	key, err := scalarKey(k.Curve, k.D)
@@ -173,7 +184,7 @@ func importEC(k PrivateJWK) (*Key, error) {
 		return nil, err
 	}
 	if public := key.Public(); !bytes.Equal(public.X, k.X) || !bytes.Equal(public.Y, k.Y) {
-		return nil, invalid("The members x and y of the EC key are not the point of d.")
+		return nil, inconsistent(TypeEC, "The members x and y of the EC key are not the point of d.")
 	}
 	return key, nil
 }
@@ -183,13 +194,13 @@ func scalarKey(c Curve, d []byte) (*Key, error) {
 	if c == CurveP256K {
 		key, err := parseKoblitz(d)
 		if err != nil {
-			return nil, invalid("The member d of the EC key is not a scalar of the curve %s.", c)
+			return nil, inconsistent(TypeEC, "The member d of the EC key is not a scalar of the curve %s.", c)
 		}
 		return key, nil
 	}
 	private, err := ecdsa.ParseRawPrivateKey(nistCurve(c), d)
 	if err != nil {
-		return nil, invalid("The member d of the EC key is not a scalar of the curve %s.", c)
+		return nil, inconsistent(TypeEC, "The member d of the EC key is not a scalar of the curve %s.", c)
 	}
 	return newKey(private), nil
 }

@@ -63,7 +63,7 @@ func (s Spec) Validate() error {
 func (s Spec) normalised() (Spec, error) {
 	normalise, known := normalisers[s.Type]
 	if !known {
-		return s, invalid("The key type is not supported. Supported types are RSA, EC, AKP and, in a managed HSM, oct.")
+		return s, UnsupportedType(string(s.Type))
 	}
 	for _, m := range []struct {
 		name  string
@@ -182,6 +182,16 @@ func ValidOps(_ Type, ops []string) error {
 		}
 	}
 	return nil
+}
+
+// UnsupportedType is Azure's refusal of a kty that it does not have, or that the
+// place for the key does not.
+func UnsupportedType(kty string) *fault.Error {
+	if kty == "" {
+		return fault.New(fault.Invalid, "BadParameter", "Property 'kty' is required.\r\n")
+	}
+	const maxEcho = 64
+	return fault.New(fault.Invalid, "BadParameter", "Invalid kty value: %.*s", maxEcho, kty).WithInner("KeyTypeNotSupported")
 }
 
 func invalid(format string, args ...any) error {

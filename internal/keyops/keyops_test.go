@@ -40,9 +40,9 @@ func TestValidate(t *testing.T) {
 		{"a curve in the wrong case", keyops.Spec{Type: keyops.TypeEC, Curve: "p-256"}, "The curve is not supported."},
 		{"the older name of P-256K", keyops.Spec{Type: keyops.TypeEC, Curve: "SECP256K1"}, "The curve is not supported."},
 		{"EC with an exponent", keyops.Spec{Type: keyops.TypeEC, PublicExponent: 65537}, "only for keys of type RSA"},
-		{"no type", keyops.Spec{}, "The key type is not supported."},
-		{"a type with its HSM suffix", keyops.Spec{Type: "RSA-HSM"}, "The key type is not supported."},
-		{"a type in the wrong case", keyops.Spec{Type: "rsa"}, "The key type is not supported."},
+		{"no type", keyops.Spec{}, "Property 'kty' is required.\r\n"},
+		{"a type with its HSM suffix", keyops.Spec{Type: "RSA-HSM"}, "Invalid kty value: RSA-HSM"},
+		{"a type in the wrong case", keyops.Spec{Type: "rsa"}, "Invalid kty value: rsa"},
 		{"a symmetric key by default", keyops.Spec{Type: keyops.TypeOct}, ""},
 		{"a symmetric key of 128 bits", keyops.Spec{Type: keyops.TypeOct, Bits: 128}, ""},
 		{"a symmetric key of 512 bits", keyops.Spec{Type: keyops.TypeOct, Bits: 512}, "The key size 512 is not supported for oct keys. Supported sizes are 128, 192 and 256."},
@@ -52,7 +52,7 @@ func TestValidate(t *testing.T) {
 		{"AKP of another algorithm", keyops.Spec{Type: keyops.TypeAKP, Algorithm: keyops.RS256}, "The algorithm of the AKP key is not supported."},
 		{"AKP with a size", keyops.Spec{Type: keyops.TypeAKP, Algorithm: keyops.MLDSA44, Bits: 44}, "The parameter key_size is not for keys of type AKP"},
 		{"EC with an algorithm", keyops.Spec{Type: keyops.TypeEC, Algorithm: keyops.ES256}, "The parameter alg is only for keys of type AKP."},
-		{"an unknown type", keyops.Spec{Type: "OKP"}, "The key type is not supported. Supported types are RSA, EC, AKP and, in a managed HSM, oct."},
+		{"an unknown type", keyops.Spec{Type: keyops.Type(strings.Repeat("x", 1000))}, "Invalid kty value: " + strings.Repeat("x", 64)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -69,7 +69,7 @@ func GenerateOct(bits int) (*Key, error) {
 func importOct(k PrivateJWK) (*Key, error) {
 	switch {
 	case len(k.K) == 0:
-		return nil, invalid("The oct key is missing its member k.")
+		return nil, malformed("The oct key is missing its member k.")
 	case len(k.K) > maxOctets:
 		return nil, invalid("JSON Web Key: k property of oct key is too large, maximum size is %d", maxOctets)
 	case len(k.K) < minOctets:

@@ -80,7 +80,7 @@ func TestImportOct(t *testing.T) {
 		}
 	}
 	for size, want := range map[int]string{
-		0: "The oct key is missing its member k.", 15: "The member k of the oct key has 15 bytes. At least 16 are required.",
+		0: `The property "key" must be a valid JsonWebKey object. The oct key is missing its member k.`, 15: "The member k of the oct key has 15 bytes. At least 16 are required.",
 		65:      "JSON Web Key: k property of oct key is too large, maximum size is 64",
 		1 << 20: "JSON Web Key: k property of oct key is too large, maximum size is 64",
 	} {

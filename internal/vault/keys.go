@@ -92,7 +92,7 @@ func admitType(vault *catalog.Vault, of keyops.Type, hsm bool) error {
 		return nil
 	}
 	if of == keyops.TypeOct {
-		return octNeedsManagedHSM()
+		return octNeedsManagedHSM(hsm)
 	}
 	if hsm && !vault.Premium {
 		return hsmNeedsPremium()

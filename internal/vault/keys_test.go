@@ -114,11 +114,12 @@ func TestCreateKeyRefuses(t *testing.T) {
 	bad := func(message string) refused { return refused{fault.Invalid, "BadParameter", "", message} }
 	const (
 		sizes = "The key size %d is not supported for RSA keys. Supported sizes are 2048, 3072 and 4096."
-		kinds = "The key type is not supported. Supported types are RSA, EC, AKP and, in a managed HSM, oct."
-		octs  = "Keys of type oct are not supported in a key vault, only in a managed HSM."
 		curve = "The curve is not supported. Supported curves are P-256, P-384, P-521 and P-256K."
 		ops   = "The key_ops member has an invalid value. Valid values are encrypt, decrypt, sign, verify, wrapKey, unwrapKey, import and export."
 	)
+	badType := func(kty string) refused {
+		return refused{fault.Invalid, "BadParameter", "KeyTypeNotSupported", "Invalid kty value: " + kty}
+	}
 	badSize := func(n string) refused { return bad(strings.Replace(sizes, "%d", n, 1)) }
 	rsa := func(bits int) CreateKey { return CreateKey{Spec: keyops.Spec{Type: keyops.TypeRSA, Bits: bits}} }
 	ec := func(c keyops.Curve) CreateKey {
@@ -131,13 +132,13 @@ func TestCreateKeyRefuses(t *testing.T) {
 		in          CreateKey
 		want        refused
 	}{
-		{"no type", "standard", CreateKey{}, bad(kinds)},
-		{"oct", "standard", CreateKey{Spec: keyops.Spec{Type: "oct"}}, bad(octs)},
-		{"oct in a premium vault", "premium", CreateKey{Spec: keyops.Spec{Type: "oct"}, HSM: true}, bad(octs)},
+		{"no type", "standard", CreateKey{}, bad("Property 'kty' is required.\r\n")},
+		{"oct", "standard", CreateKey{Spec: keyops.Spec{Type: "oct"}}, badType("oct")},
+		{"oct in a premium vault", "premium", CreateKey{Spec: keyops.Spec{Type: "oct"}, HSM: true}, badType("oct-HSM")},
 		{"AKP without its algorithm", "standard", CreateKey{Spec: keyops.Spec{Type: "AKP"}},
 			bad("The algorithm of the AKP key is not supported. Supported algorithms are ML-DSA-44, ML-DSA-65 and ML-DSA-87.")},
 		{"rejected by its reader", "standard", CreateKey{Rejected: refusedByReader}, bad("Not like this.")},
-		{"a type with its HSM in it", "premium", CreateKey{Spec: keyops.Spec{Type: "RSA-HSM"}}, bad(kinds)},
+		{"a type with its HSM in it", "premium", CreateKey{Spec: keyops.Spec{Type: "RSA-HSM"}}, badType("RSA-HSM")},
 		{"1024 bits", "standard", rsa(1024), badSize("1024")},
 		{"2047 bits", "standard", rsa(2047), badSize("2047")},
 		{"8192 bits", "standard", rsa(8192), badSize("8192")},
@@ -159,7 +160,7 @@ func TestCreateKeyRefuses(t *testing.T) {
 		{"an operation twice", "standard", withOps("sign", "verify", "sign"), bad("The key_ops member has the value sign twice.")},
 		{"HSM in a standard vault", "standard", CreateKey{Spec: keyops.Spec{Type: keyops.TypeEC}, HSM: true},
 			refused{fault.Forbidden, "Forbidden", "", "Hardware key operation not allowed on standard vault"}},
-		{"what is wrong with the request first", "standard", CreateKey{Spec: keyops.Spec{Type: "OKP"}, HSM: true}, bad(kinds)},
+		{"what is wrong with the request first", "standard", CreateKey{Spec: keyops.Spec{Type: "OKP"}, HSM: true}, badType("OKP")},
 		{"exportable in a standard vault", "standard", with(Attributes{Exportable: ptr(true)}),
 			bad("AKV.SKR.1001: The exportable attribute is only supported with premium vaults and API version >= '7.3-preview'.")},
 		{"exportable without a policy", "premium", with(Attributes{Exportable: ptr(true)}),

@@ -3,6 +3,7 @@ package vault
 import (
 	"github.com/openkeyvault/openkeyvault/internal/catalog"
 	"github.com/openkeyvault/openkeyvault/internal/fault"
+	"github.com/openkeyvault/openkeyvault/internal/keyops"
 )
 
 func (k *kind) notFound(path string) *fault.Error {
@@ -36,8 +37,12 @@ func notForHSM() *fault.Error {
 	return fault.New(fault.Invalid, "BadParameter", "A managed HSM takes keys of the -HSM types only.")
 }
 
-func octNeedsManagedHSM() *fault.Error {
-	return fault.New(fault.Invalid, "BadParameter", "Keys of type oct are not supported in a key vault, only in a managed HSM.")
+// octNeedsManagedHSM is the refusal of symmetric keys in a vault.
+func octNeedsManagedHSM(hsm bool) *fault.Error {
+	if hsm {
+		return keyops.UnsupportedType("oct-HSM")
+	}
+	return keyops.UnsupportedType("oct")
 }
 
 // disabled is the refusal to show a disabled object of a kind that hides them,

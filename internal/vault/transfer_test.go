@@ -134,7 +134,7 @@ func TestImportTransferredRefuses(t *testing.T) {
 		{"disabled", "v", keyops.TypeRSA, "off", "", refused{fault.Forbidden, "Forbidden", "KeyDisabled", "Operation import is not allowed on a disabled key."}},
 		{"another key", "v", keyops.TypeRSA, "another", "", bad("The parameter is incorrect.\r\n")},
 		{"another type inside", "v", keyops.TypeEC, "kek", "", bad("The transferred key is not of type EC.")},
-		{"a symmetric key", "v", keyops.TypeOct, "kek", "", bad("Keys of type oct are not supported in a key vault, only in a managed HSM.")},
+		{"a symmetric key", "v", keyops.TypeOct, "kek", "", refused{fault.Invalid, "BadParameter", "KeyTypeNotSupported", "Invalid kty value: oct-HSM"}},
 		{"AKP", "v", keyops.TypeAKP, "kek", "", bad("Keys of this type cannot be transferred. Supported types are RSA, EC and oct.")},
 		{"in a standard vault", "standard", keyops.TypeRSA, "kek", "", hsmRefused},
 	} {
@@ -195,8 +195,8 @@ func TestTypesOfAVault(t *testing.T) {
 	w := newWorld(t)
 	w.vault("v", premium)
 	w.vault("other", premium, func(v *catalog.Vault) { v.SubscriptionID = testSub })
-	want := refused{fault.Invalid, "BadParameter", "", "Keys of type oct are not supported in a key vault, only in a managed HSM."}
-	_, err := w.svc.CreateKey(w.ctx(), call("v"), "k", CreateKey{Spec: keyops.Spec{Type: keyops.TypeOct}, HSM: true})
+	want := refused{fault.Invalid, "BadParameter", "KeyTypeNotSupported", "Invalid kty value: oct"}
+	_, err := w.svc.CreateKey(w.ctx(), call("v"), "k", CreateKey{Spec: keyops.Spec{Type: keyops.TypeOct}})
 	want.check(t, err)
 	_, err = w.svc.ImportKey(w.ctx(), call("v"), "k", ImportKey{Key: keyops.PrivateJWK{Type: keyops.TypeOct, K: make([]byte, 32)}})
 	want.check(t, err)
