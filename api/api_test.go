@@ -246,7 +246,7 @@ func TestPublic(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	all := Versions()
-	if n := len(all); all[0] != Version20161001 || all[n-2] != VersionLatest || all[n-1] != Version20260501Preview {
+	if n := len(all); all[0] != Version20161001 || all[n-3] != VersionLatest || all[n-2] != Version20260501Preview || all[n-1] != Version20260701Preview {
 		t.Errorf("from %s to %s", all[0], all[len(all)-1])
 	}
 	for i, v := range all {

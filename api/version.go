@@ -22,11 +22,12 @@ const (
 	VersionLatest = "2026-04-01"
 	// Version20260501Preview knows AKP keys.
 	Version20260501Preview = "2026-05-01-preview"
+	Version20260701Preview = "2026-07-01-preview"
 )
 
 // Versions returns every api-version of the data plane that is known, oldest
-// first, a preview before the stable version that it led to. The last is the
-// preview of what comes after VersionLatest. The caller owns the slice.
+// first, a preview before the stable version that it led to. The last ones are
+// previews of what comes after VersionLatest. The caller owns the slice.
 func Versions() []string {
 	return []string{
 		Version20161001,
@@ -39,6 +40,6 @@ func Versions() []string {
 		Version76Preview2, "7.6",
 		Version20250601Preview, "2025-07-01",
 		"2026-01-01-preview", "2026-03-01-preview", VersionLatest,
-		Version20260501Preview,
+		Version20260501Preview, Version20260701Preview,
 	}
 }

@@ -154,7 +154,7 @@ func TestVersions(t *testing.T) {
 		return bad("The specified version (" + v + ") is not recognized. Consider using the latest supported version (2026-04-01).")
 	}
 	for asked, shown := range map[string]string{
-		"7": "7", "7.7": "7.7", "7.4-preview": "7.4-preview", "2015-06-01": "2015-06-01", "2026-07-01-preview": "2026-07-01-preview", "%207.4": " 7.4", "7.4%20": "7.4 ",
+		"7": "7", "7.7": "7.7", "7.4-preview": "7.4-preview", "2015-06-01": "2015-06-01", "2026-09-01-preview": "2026-09-01-preview", "%207.4": " 7.4", "7.4%20": "7.4 ",
 		"%00": "\x00", "%FF": "\ufffd", "x%C3%A4": "xä", "v7.4": "v7.4", "*": "*",
 		strings.Repeat("7", 65): strings.Repeat("7", 64), strings.Repeat("7", 63) + "%C3%A4": strings.Repeat("7", 63) + "\ufffd",
 	} {

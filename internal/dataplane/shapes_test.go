@@ -45,6 +45,7 @@ var shapes = []shape{
 	{"2026-03-01-preview", days, software, "P-256K"},
 	{"2026-04-01", days, software, "P-256K"},
 	{"2026-05-01-preview", days, software, "P-256K"},
+	{"2026-07-01-preview", days, software, "P-256K"},
 }
 
 // TestShapesAreOfEveryVersion makes whoever adds a version say how it shows
