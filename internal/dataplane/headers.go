@@ -17,17 +17,21 @@ const serviceVersion = "1.9.1054.1"
 func writeCommonHeaders(x *httpx.Exchange) {
 	h := x.ResponseWriter.Header()
 	h["Cache-Control"] = noCache
-	h["Pragma"] = noCache
-	h["Expires"] = expired
-	h["Strict-Transport-Security"] = strictTransport
 	h["X-Content-Type-Options"] = noSniff
-	h["X-Ms-Keyvault-Service-Version"] = serviceVersions
+	own := []string{x.RequestID, "", clientRequestID(x.Request)}
 	if x.Site.HSM != "" {
 		// A managed HSM is a server of another make.
 		h["X-Frame-Options"] = []string{"SAMEORIGIN"}
 		h["Content-Security-Policy"] = []string{"default-src 'self'"}
+		h["Strict-Transport-Security"] = []string{"max-age=31536000; includeSubDomains"}
+		own[1] = "addr=" + x.ClientAddress()
+	} else {
+		h["Pragma"] = noCache
+		h["Expires"] = expired
+		h["Strict-Transport-Security"] = strictTransport
+		h["X-Ms-Keyvault-Service-Version"] = serviceVersions
+		own[1] = networkInfo(x.ClientAddress())
 	}
-	own := []string{x.RequestID, networkInfo(x.ClientAddress()), clientRequestID(x.Request)}
 	h["X-Ms-Request-Id"] = own[0:1:1]
 	h["X-Ms-Keyvault-Network-Info"] = own[1:2:2]
 	if own[2] != "" {

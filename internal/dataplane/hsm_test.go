@@ -107,6 +107,9 @@ func TestHSMChallengeAndHeaders(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"X-Frame-Options": "SAMEORIGIN", "Content-Security-Policy": "default-src 'self'", "X-Ms-Keyvault-Region": "eastus", "Cache-Control": "no-cache",
+		"Strict-Transport-Security": "max-age=31536000; includeSubDomains", "X-Ms-Keyvault-Network-Info": "addr=127.0.0.1",
+		// Those of a vault only.
+		"Pragma": "", "Expires": "", "X-Ms-Keyvault-Service-Version": "",
 	} {
 		if got := a.header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

@@ -14,7 +14,7 @@ import (
 // planeOf names the plane that an answer is from, by what only it writes.
 func planeOf(a answer) string {
 	switch {
-	case a.header.Get("X-Ms-Keyvault-Service-Version") != "":
+	case a.header.Get("X-Ms-Keyvault-Network-Info") != "":
 		return "vault"
 	case a.header.Get("Cache-Control") == "no-store, no-cache":
 		return "token"
