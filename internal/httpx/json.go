@@ -40,9 +40,10 @@ func (e *MemberError) Error() string {
 // ReadJSON decodes the body, of at most the route's MaxBody bytes, into v. It
 // refuses what could be understood in two ways: bytes after the value, text
 // that is not UTF-8 and halves of surrogate pairs, which decoding would
-// silently replace. Members that v does not have are ignored, as the service
-// does, because newer clients send newer members. Of a member that is given
-// twice the last counts, and names match without case, as in the service.
+// silently replace. A byte order mark at the very beginning is skipped. Members
+// that v does not have are ignored, as the service does, because newer clients
+// send newer members. Of a member that is given twice the last counts, and names
+// match without case, as in the service.
 //
 // The error wraps ErrBody or ErrBodyTooLarge; its text never quotes the body.
 func (x *Exchange) ReadJSON(v any) error {
@@ -69,6 +70,8 @@ func DecodeJSON(body []byte, v any) error {
 	if f, ok := v.(FlatUnmarshaler); ok && f.UnmarshalFlat(body) {
 		return nil
 	}
+	// Windows tools write files that begin with a byte order mark.
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	trimmed := bytes.TrimSpace(body)
 	if len(trimmed) == 0 {
 		return fmt.Errorf("%w: it is empty, and this operation needs a JSON object", ErrBody)
@@ -93,6 +96,8 @@ func DecodeJSON(body []byte, v any) error {
 	}
 	return nil
 }
+
+var byteOrderMark = []byte("\ufeff")
 
 // firstWord drops what encoding/json adds after the kind of a value, which
 // can be the value itself.

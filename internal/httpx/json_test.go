@@ -46,6 +46,7 @@ func TestDecodeJSON(t *testing.T) {
 	for name, tt := range map[string]struct{ body, value string }{
 		"plain":               {`{"value":"v"}`, "v"},
 		"space around":        {" \t\r\n{\"value\" : \"v\"}\n ", "v"},
+		"byte order mark":     {"\ufeff{\"value\":\"v\"}", "v"},
 		"case of names":       {`{"VALUE":"v"}`, "v"},
 		"last one counts":     {`{"value":"u","Value":"v"}`, "v"},
 		"unknown members":     {`{"new":[1,{"x":null}],"value":"v"}`, "v"},
@@ -84,10 +85,10 @@ func TestDecodeJSONRefuses(t *testing.T) {
 		member  = "the request body is not usable: the member "
 	)
 	for _, tt := range []struct{ body, want string }{
-		{"", empty}, {" \r\n\t", empty},
+		{"", empty}, {" \r\n\t", empty}, {"\ufeff", empty},
 
 		{"[]", noThing}, {`[{"value":"v"}]`, noThing}, {"null", noThing}, {`"planted"`, noThing}, {"1", noThing}, {"true", noThing},
-		{"planted", noThing}, {"\ufeff{}", noThing}, {"<planted/>", noThing},
+		{"planted", noThing}, {"\ufeff\ufeff{}", noThing}, {" \ufeff{}", noThing}, {"<planted/>", noThing},
 
 		{"{", noJSON + "1"}, {`{"value":"planted"`, noJSON + "18"}, {`{"value":"v"}}`, noJSON + "14"}, {`{}{}`, noJSON + "3"}, {`{} planted`, noJSON + "4"},
 		{`{"value":planted}`, noJSON + "10"}, {`{'value':1}`, noJSON + "2"}, {`{"value":"v",}`, noJSON + "14"}, {"{\"value\":\"\n\"}", noJSON + "11"},
