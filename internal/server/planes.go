@@ -208,6 +208,20 @@ func audiences(hosts httpx.Hosts, ports []int) map[identity.Plane][]string {
 		}
 	}
 	return map[identity.Plane][]string{
-		identity.PlaneVault: vaults, identity.PlaneHSM: hsms, identity.PlaneManagement: management, identity.PlaneDirectory: directory,
+		identity.PlaneVault: once(vaults), identity.PlaneHSM: once(hsms), identity.PlaneManagement: once(management), identity.PlaneDirectory: once(directory),
 	}
+}
+
+// once returns the audiences without those that say the same as an earlier one:
+// refusals of tokens list them all.
+func once(audiences []string) []string {
+	var kept []string
+	seen := map[string]bool{}
+	for _, a := range audiences {
+		if same := strings.TrimSuffix(a, "/"); !seen[same] {
+			seen[same] = true
+			kept = append(kept, a)
+		}
+	}
+	return kept
 }
