@@ -183,9 +183,9 @@ func TestRefusalsInAzuresWords(t *testing.T) {
 
 	v := vaultWith()
 	v.RBAC = true
-	e, ok = fault.As(access.Data(caller, v, nil, access.SecretGet, "secrets/a"))
+	e, ok = fault.As(access.Data(caller, v, nil, access.SecretGet, "secrets/A"))
 	if !ok || e.Kind != fault.Forbidden || e.Inner != "ForbiddenByRbac" ||
-		!strings.Contains(e.Message, "\r\nAction: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'\r\nResource: '"+id+"/secrets/a'\r\nAssignment: (not found)\r\n") ||
+		!strings.Contains(e.Message, "\r\nAction: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'\r\nResource: '"+strings.ToLower(id)+"/secrets/A'\r\nAssignment: (not found)\r\n") ||
 		!strings.HasSuffix(e.Message, "\r\nVault: V1;location=eastus\r\n") {
 		t.Errorf("by role: %+v", e)
 	}

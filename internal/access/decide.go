@@ -29,7 +29,7 @@ func Data(c Caller, v Vault, roles *Assignments, act Action, object string) erro
 	if strings.EqualFold(c.TenantID, v.TenantID) && roles.dataAllowed(c, v.ResourceID, object, dataActionPrefix+act.DataAction) {
 		return nil
 	}
-	scope := v.ResourceID
+	scope := strings.ToLower(v.ResourceID) // as in Azure's answers
 	if object != "" {
 		scope += "/" + object
 	}

@@ -186,7 +186,7 @@ func (m *matrix) denial(vault string, row dataRow, name string) (inner, message 
 	return "ForbiddenByRbac", fmt.Sprintf("Caller is not authorized to perform action on resource.\r\n"+
 		"If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\n"+
 		"Caller: appid=%s;oid=%s;iss=%s\r\nAction: 'Microsoft.KeyVault/vaults/%s'\r\nResource: '%s%s'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\n"+
-		"DecisionReason: 'DeniedWithNoValidRBAC' \r\nVault: %s;location=eastus\r\n", m.app.ClientID, m.app.ObjectID, issuer, row.action, vaultPath(vault), row.object(name), vault)
+		"DecisionReason: 'DeniedWithNoValidRBAC' \r\nVault: %s;location=eastus\r\n", m.app.ClientID, m.app.ObjectID, issuer, row.action, strings.ToLower(vaultPath(vault)), row.object(name), vault)
 }
 
 // Every operation, in a vault that access policies decide about: refused without

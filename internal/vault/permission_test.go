@@ -68,7 +68,7 @@ func deniedByPolicy(op testOperation, c Call) refused {
 // deniedByRole is Azure's answer to a caller whom no role gives what the operation
 // on the object needs.
 func deniedByRole(op testOperation, c Call, v *catalog.Vault, object string) refused {
-	scope := v.ResourceID()
+	scope := strings.ToLower(v.ResourceID())
 	if op.named() {
 		scope += "/" + op.category + "/" + object
 	}
