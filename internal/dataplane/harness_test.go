@@ -353,6 +353,11 @@ func badType(kty string) refused {
 	return refused{400, "BadParameter", "KeyTypeNotSupported", "Invalid kty value: " + kty}
 }
 
+// badSize is Azure's answer to a size that keys of a type do not have.
+func badSize(message string) refused {
+	return refused{400, "BadParameter", "KeySizeNotSupported", message}
+}
+
 // invalidProperty is Azure's answer to a value that it does not like.
 var invalidProperty = bad("Property  has invalid value\r\n")
 

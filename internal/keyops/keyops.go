@@ -86,7 +86,7 @@ func (s *Spec) normaliseRSA() error {
 	s.Bits = cmp.Or(s.Bits, 2048)
 	s.PublicExponent = cmp.Or(s.PublicExponent, defaultExponent)
 	if !slices.Contains([]int{2048, 3072, 4096}, s.Bits) {
-		return invalid("The key size %d is not supported for RSA keys. Supported sizes are 2048, 3072 and 4096.", s.Bits)
+		return unsupportedSize(s.Bits, "2048, 3072, 4096")
 	}
 	if s.PublicExponent != defaultExponent {
 		return invalid("The public exponent %d is not supported. Leave it out, or use %d.", s.PublicExponent, defaultExponent)
@@ -102,6 +102,9 @@ func (s *Spec) normaliseEC() error {
 	}
 	// Azure takes a size that agrees with the curve.
 	if s.Bits != 0 && s.Bits != bits {
+		if !slices.Contains([]int{256, 384, 521}, s.Bits) {
+			return unsupportedSize(s.Bits, "256, 384, 521")
+		}
 		return invalid("The key size %d does not agree with the curve %s.", s.Bits, s.Curve)
 	}
 	return nil
@@ -192,6 +195,11 @@ func UnsupportedType(kty string) *fault.Error {
 	}
 	const maxEcho = 64
 	return fault.New(fault.Invalid, "BadParameter", "Invalid kty value: %.*s", maxEcho, kty).WithInner("KeyTypeNotSupported")
+}
+
+// unsupportedSize is Azure's refusal of a size that no key of the type has.
+func unsupportedSize(bits int, sizes string) error {
+	return fault.New(fault.Invalid, "BadParameter", "Unsupported key size (%d). Supported sizes are [%s]", bits, sizes).WithInner("KeySizeNotSupported")
 }
 
 func invalid(format string, args ...any) error {

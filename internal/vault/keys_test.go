@@ -113,14 +113,16 @@ func TestCreateKeyRefuses(t *testing.T) {
 	must(w.svc.CreateKey(w.ctx(), call("premium"), "k", newECKey))(t)
 	bad := func(message string) refused { return refused{fault.Invalid, "BadParameter", "", message} }
 	const (
-		sizes = "The key size %d is not supported for RSA keys. Supported sizes are 2048, 3072 and 4096."
+		sizes = "Unsupported key size (%d). Supported sizes are [2048, 3072, 4096]"
 		curve = "The curve is not supported. Supported curves are P-256, P-384, P-521 and P-256K."
 		ops   = "The key_ops member has an invalid value. Valid values are encrypt, decrypt, sign, verify, wrapKey, unwrapKey, import and export."
 	)
 	badType := func(kty string) refused {
 		return refused{fault.Invalid, "BadParameter", "KeyTypeNotSupported", "Invalid kty value: " + kty}
 	}
-	badSize := func(n string) refused { return bad(strings.Replace(sizes, "%d", n, 1)) }
+	badSize := func(n string) refused {
+		return refused{fault.Invalid, "BadParameter", "KeySizeNotSupported", strings.Replace(sizes, "%d", n, 1)}
+	}
 	rsa := func(bits int) CreateKey { return CreateKey{Spec: keyops.Spec{Type: keyops.TypeRSA, Bits: bits}} }
 	ec := func(c keyops.Curve) CreateKey {
 		return CreateKey{Spec: keyops.Spec{Type: keyops.TypeEC, Curve: c}}
@@ -150,8 +152,8 @@ func TestCreateKeyRefuses(t *testing.T) {
 		{"P-224", "standard", ec("P-224"), bad(curve)},
 		{"a curve in lower case", "standard", ec("p-256"), bad(curve)},
 		{"the curve's name of 2016", "standard", ec("SECP256K1"), bad(curve)},
-		{"a size of another curve", "standard", CreateKey{Spec: keyops.Spec{Type: keyops.TypeEC, Curve: "P-521", Bits: 512}},
-			bad("The key size 512 does not agree with the curve P-521.")},
+		{"a size of another curve", "standard", CreateKey{Spec: keyops.Spec{Type: keyops.TypeEC, Curve: "P-521", Bits: 384}},
+			bad("The key size 384 does not agree with the curve P-521.")},
 		{"EC with an exponent", "standard", CreateKey{Spec: keyops.Spec{Type: keyops.TypeEC, PublicExponent: 65537}},
 			bad("The parameter public_exponent is only for keys of type RSA.")},
 		{"an unknown operation", "standard", withOps("sign", "fly"), bad(ops)},
