@@ -105,7 +105,7 @@ func TestRelease(t *testing.T) {
 		}
 		blob, err := base64.RawURLEncoding.DecodeString(wrapped)
 		must(t, err)
-		if strings.Contains(tt.request, "384") {
+		if strings.Contains(tt.request, "RSA_AES_KEY_WRAP_384") {
 			if !strings.Contains(string(blob), `{"kid":"`+releasetest.RecipientID+`","alg":"dir","enc":"RSA_AES_KEY_WRAP_384"}`) {
 				t.Errorf("wrapped as %s", blob)
 			}
