@@ -253,9 +253,9 @@ func TestValuesOutOfRange(t *testing.T) {
 		"long value":          `"value":"` + text(25601) + `"`,
 		"long value in bytes": `"value":"` + strings.Repeat("ü", 12801) + `"`,
 		"many tags":           `"value":"v","tags":` + tags(16, "", ""),
-		"long tag name":       `"value":"v","tags":` + tags(1, text(256), ""),
-		"long tag":            `"value":"v","tags":` + tags(1, "", text(257)),
-		"long tag in UTF-16":  `"value":"v","tags":` + tags(1, "", strings.Repeat("😀", 129)),
+		"long tag name":       `"value":"v","tags":` + tags(1, text(512), ""),
+		"long tag":            `"value":"v","tags":` + tags(1, "", text(513)),
+		"long tag in UTF-16":  `"value":"v","tags":` + tags(1, "", strings.Repeat("😀", 257)),
 		"long contentType":    `"value":"v","contentType":"` + text(256) + `"`,
 		"negative date":       `"value":"v","attributes":{"exp":-1}`,
 		"far date":            `"value":"v","attributes":{"nbf":253402300800}`,
@@ -268,8 +268,8 @@ func TestValuesOutOfRange(t *testing.T) {
 		"empty value":      `"value":""`,
 		"longest value":    `"value":"` + text(25600) + `"`,
 		"longest in bytes": `"value":"` + strings.Repeat("ü", 12800) + `"`,
-		"most tags":        `"value":"v","tags":` + tags(15, text(254), text(256)),
-		"other plane":      `"value":"v","tags":` + tags(1, "", strings.Repeat("😀", 128)),
+		"most tags":        `"value":"v","tags":` + tags(15, text(510), text(512)),
+		"other plane":      `"value":"v","tags":` + tags(1, "", strings.Repeat("😀", 256)),
 		"longest type":     `"value":"v","contentType":"` + text(255) + `"`,
 		"first and last":   `"value":"v","attributes":{"nbf":0,"exp":253402300799}`,
 	} {
@@ -300,7 +300,7 @@ func TestBodyLimits(t *testing.T) {
 	escaped := func(n int, char string) string { return strings.Repeat(char, n) }
 	var tags []string
 	for i := range 15 {
-		tags = append(tags, fmt.Sprintf(`"%s":"%s"`, fmt.Sprintf(`\u00%02x`, 0x61+i)+escaped(255, `\u0078`), escaped(256, `\u0078`)))
+		tags = append(tags, fmt.Sprintf(`"%s":"%s"`, fmt.Sprintf(`\u00%02x`, 0x61+i)+escaped(511, `\u0078`), escaped(512, `\u0078`)))
 	}
 	w.call("PUT", "/secrets/s", `{"value":"`+escaped(25600, `\u0076`)+`","contentType":"`+escaped(255, `\u0078`)+`","tags":{`+strings.Join(tags, ",")+`}}`).is(200)
 	var got api.SecretBundle

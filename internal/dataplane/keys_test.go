@@ -205,7 +205,7 @@ func TestKeyRefusals(t *testing.T) {
 		{`{"kty":"EC","key_ops":["Sign"]}`, bad(ops)},
 		{`{"kty":"EC","key_ops":["sign","sign"]}`, bad("The key_ops member has the value sign twice.")},
 		{`{"kty":"EC","attributes":{"exp":-1}}`, invalidProperty},
-		{`{"kty":"EC","tags":{"` + strings.Repeat("x", 257) + `":""}}`, invalidProperty},
+		{`{"kty":"EC","tags":{"` + strings.Repeat("x", 513) + `":""}}`, invalidProperty},
 	} {
 		w.call("POST", "/keys/k/create", tt.body).refused(tt.want)
 	}

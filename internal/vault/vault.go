@@ -211,6 +211,8 @@ const (
 	MaxSecretValue       = 25600 // bytes of UTF-8
 	MaxContentTypeLength = 255   // characters
 	MaxTags              = 15
-	MaxTagLength         = 256 // characters of a name, and of a value
-	MaxPage              = 25
+	// MaxTagLength is in characters of a name, and of a value. Older pages say 256;
+	// the portal and the page on secrets have 512.
+	MaxTagLength = 512
+	MaxPage      = 25
 )
