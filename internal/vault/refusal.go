@@ -25,7 +25,7 @@ func (k *kind) recoverable(name string) *fault.Error {
 // beingRestored is the refusal to make an object of a name while a large backup
 // is being restored under it.
 func (k *kind) beingRestored(name string) *fault.Error {
-	return fault.New(fault.Conflict, "Conflict", "%s %s is currently being restored and cannot be re-created; retry later.",
+	return fault.New(fault.Conflict, "Conflict", "%s %s is currently being recovered and cannot be re-created; retry later.",
 		k.capital, name).WithInner("ObjectIsBeingRecovered")
 }
 
