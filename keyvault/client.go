@@ -26,7 +26,7 @@ const (
 
 // maxAnswer bounds what is read of an answer, after decompression. The largest
 // legitimate ones are backups of objects with many versions.
-const maxAnswer = 32 << 20
+const maxAnswer = 64 << 20
 
 // ClientOptions tunes a Client. The zero value is good for vaults of Azure.
 type ClientOptions struct {

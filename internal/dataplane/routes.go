@@ -5,6 +5,7 @@ import (
 
 	"github.com/openkeyvault/openkeyvault/api"
 	"github.com/openkeyvault/openkeyvault/internal/httpx"
+	"github.com/openkeyvault/openkeyvault/internal/vault"
 )
 
 // Limits of bodies. They leave room for the largest that the domain accepts
@@ -13,8 +14,8 @@ const (
 	maxSecretBody = 512 << 10
 	maxKeyBody    = 256 << 10
 	maxPolicyBody = 16 << 10
-	// The largest backup: 500 versions of 25 KB, in base64 twice.
-	maxRestoreBody = 32 << 20
+	// The largest backup, in base64, and the member around it.
+	maxRestoreBody = vault.MaxBackup/3*4 + 4<<10
 )
 
 // routes are the operations of a vault: first those that it has, then those of

@@ -192,7 +192,7 @@ func TestFirstKeyIsTriedAgain(t *testing.T) {
 	must(t, err)
 	full.Store(true)
 	must(t, w.svc.Start(t.Context()))
-	if _, err := w.svc.IssueTo(t.Context(), app.ClientID, vaultResource); err == nil || !strings.Contains(err.Error(), "no room") {
+	if _, err := w.svc.IssueTo(t.Context(), origin, app.ClientID, vaultResource); err == nil || !strings.Contains(err.Error(), "no room") {
 		t.Errorf("IssueTo without a key: %v", err)
 	}
 	if err := w.svc.Maintain(t.Context()); err == nil || !strings.Contains(err.Error(), "no room") {
@@ -200,7 +200,7 @@ func TestFirstKeyIsTriedAgain(t *testing.T) {
 	}
 	full.Store(false)
 	must(t, w.svc.Maintain(t.Context()))
-	token, err := w.svc.IssueTo(t.Context(), app.ClientID, vaultResource)
+	token, err := w.svc.IssueTo(t.Context(), origin, app.ClientID, vaultResource)
 	must(t, err)
 	_, err = w.svc.Verify(t.Context(), PlaneVault, string(token.Access.Reveal()))
 	must(t, err)

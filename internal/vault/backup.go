@@ -18,9 +18,14 @@ import (
 // Azure documents it.
 const MaxBackupVersions = 500
 
+// MaxBackup is how long a backup may be, in bytes: as many versions with the largest
+// values have room, and what cannot be restored is not handed out.
+const MaxBackup = 24 << 20
+
 // BackupSecret returns a sealed copy of a secret with all its versions, which
 // RestoreSecret takes in any vault of the same subscription. A secret with more
-// than MaxBackupVersions versions is Invalid.
+// than MaxBackupVersions versions, or of more than MaxBackup bytes with its tags, is
+// Invalid.
 func (s *Service) BackupSecret(ctx context.Context, call Call, name string) ([]byte, error) {
 	return s.backup(ctx, call, secretKind, access.SecretBackup, name)
 }
@@ -84,7 +89,10 @@ func (s *Service) backup(ctx context.Context, call Call, k *kind, action access.
 			return err
 		}
 		defer clear(plain)
-		blob, err = s.cfg.Backups.Seal(originOf(sc.Vault, k), plain)
+		if blob, err = s.cfg.Backups.Seal(originOf(sc.Vault, k), plain); err == nil && len(blob) > MaxBackup {
+			err = fault.New(fault.Invalid, "BadParameter",
+				"The %s with its versions and tags is larger than the %d MiB that a backup can hold. Fewer or shorter tags make it smaller.", k.noun, MaxBackup>>20)
+		}
 		return err
 	})
 	if err != nil {

@@ -80,7 +80,7 @@ func (w *world) versionsOf(vault, name string) map[string]string {
 // TestBackupKeepsEverything restores objects of one update and of many in another
 // vault and finds every version as it was.
 func TestBackupKeepsEverything(t *testing.T) {
-	for _, tc := range []struct{ versions, bytes int }{{1, 10}, {3, MaxSecretValue}, {60, 2000}, {MaxBackupVersions, 100}} {
+	for _, tc := range []struct{ versions, bytes int }{{1, 10}, {3, MaxSecretValue}, {60, 2000}, {MaxBackupVersions, MaxSecretValue}} {
 		t.Run(fmt.Sprintf("%d of %d bytes", tc.versions, tc.bytes), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -350,4 +350,24 @@ func FuzzOpenBackup(f *testing.F) {
 			t.Errorf("opened: %v", err == nil)
 		}
 	})
+}
+
+// What could not be restored is not handed out.
+func TestTooLargeToBackUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vault("from")
+	tags := map[string]string{}
+	for i := range MaxTags {
+		tags[fmt.Sprintf("%02d", i)+strings.Repeat("\u20ac", MaxTagLength-2)] = strings.Repeat("\u20ac", MaxTagLength)
+	}
+	for range MaxBackupVersions {
+		if _, err := w.svc.SetSecret(w.ctx(), call("from"), "name", SetSecret{Value: secret.New(bytes.Repeat([]byte("v"), MaxSecretValue)), Tags: tags}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	blob, err := w.svc.BackupSecret(w.ctx(), call("from"), "name")
+	if f, ok := fault.As(err); !ok || f.Kind != fault.Invalid || f.Code != "BadParameter" || !strings.Contains(f.Message, "larger than the 24 MiB") || blob != nil {
+		t.Errorf("%d bytes, %v", len(blob), err)
+	}
 }
