@@ -101,11 +101,13 @@ func Names(hosts httpx.Hosts, port int) func(hostport string) bool {
 	}
 }
 
-// Prefixes whose addresses embed IPv4 addresses (RFC 6052, RFC 3056), and are
-// judged by those.
+// Prefixes whose addresses embed IPv4 addresses (RFC 6052, RFC 8215, RFC 3056), and
+// are judged by those. A network may use the local one as it is or a longer one in
+// it, which puts the IPv4 address elsewhere.
 var (
-	nat64     = netip.MustParsePrefix("64:ff9b::/96")
-	sixToFour = netip.MustParsePrefix("2002::/16")
+	nat64      = netip.MustParsePrefix("64:ff9b::/96")
+	localNAT64 = netip.MustParsePrefix("64:ff9b:1::/48")
+	sixToFour  = netip.MustParsePrefix("2002::/16")
 )
 
 // metadata are the addresses of clouds' metadata services that are not
@@ -133,6 +135,9 @@ func forbidden(addr netip.Addr) bool {
 	switch {
 	case nat64.Contains(addr):
 		return forbidden(netip.AddrFrom4([4]byte(b[12:16])))
+	case localNAT64.Contains(addr):
+		last, first := netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte{b[6], b[7], b[9], b[10]})
+		return forbidden(last) && !last.IsUnspecified() || forbidden(first) && !first.IsUnspecified()
 	case sixToFour.Contains(addr):
 		return forbidden(netip.AddrFrom4([4]byte(b[2:6])))
 	}

@@ -96,12 +96,12 @@ func TestNames(t *testing.T) {
 func TestForbidden(t *testing.T) {
 	for addr, want := range map[string]bool{
 		"169.254.0.1": true, "169.254.169.254": true, "169.254.170.2": true, "fe80::1": true, "febf::1%eth0": true,
-		"::ffff:169.254.169.254": true, "64:ff9b::a9fe:a9fe": true, "2002:a9fe:a9fe::1": true,
+		"::ffff:169.254.169.254": true, "64:ff9b::a9fe:a9fe": true, "64:ff9b:1:a9fe:a9:fe00::": true, "64:ff9b:1::a9fe:a9fe": true, "64:ff9b:1:1::a9fe:a9fe": true, "2002:a9fe:a9fe::1": true,
 		"fd00:ec2::254": true, "fd20:ce::254": true, "168.63.129.16": true, "100.100.100.200": true, "192.0.0.192": true,
 		"0.0.0.0": true, "::": true, "224.0.0.1": true, "ff02::1": true,
 
 		"127.0.0.1": false, "::1": false, "10.0.0.1": false, "192.0.2.1": false, "fd00::1": false, "2001:db8::1": false,
-		"169.253.255.255": false, "169.255.0.0": false, "64:ff9b::c000:201": false, "2002:c000:201::1": false,
+		"169.253.255.255": false, "169.255.0.0": false, "64:ff9b::c000:201": false, "64:ff9b:1:c000:2:100::": false, "64:ff9b:1::c000:201": false, "2002:c000:201::1": false,
 	} {
 		if got := forbidden(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("forbidden(%s) = %t", addr, got)

@@ -42,8 +42,8 @@ func (e *MemberError) Error() string {
 // that is not UTF-8 and halves of surrogate pairs, which decoding would
 // silently replace. A byte order mark at the very beginning is skipped. Members
 // that v does not have are ignored, as the service does, because newer clients
-// send newer members. Of a member that is given twice the last counts, and names
-// match without case, as in the service.
+// send newer members. Of a member that is given twice the last counts, of
+// objects each member, and names match without case, as in the service.
 //
 // The error wraps ErrBody or ErrBodyTooLarge; its text never quotes the body.
 func (x *Exchange) ReadJSON(v any) error {
