@@ -18,8 +18,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// gorace keeps a program under the race detector from sleeping for a second before
+// it ends, which the scripts' hundreds would spend most of their time with.
+const gorace = "atexit_sleep_ms=0"
+
 // TestMain makes programs of okv and of hold, for the scripts to run.
 func TestMain(m *testing.M) {
+	if err := os.Setenv("GORACE", os.Getenv("GORACE")+" "+gorace); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"okv": main, "hold": hold})
 }
 
@@ -46,6 +53,10 @@ func TestScript(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", os.Getenv("GORACE"))
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"dev": scriptDev, "status": scriptStatus, "json": scriptJSON, "jsonenv": scriptJSONEnv, "versionenv": scriptVersion,
 			"completes": scriptCompletes,
