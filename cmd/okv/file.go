@@ -18,15 +18,12 @@ func readFile(in io.Reader, file string, max int64, tooLarge string) ([]byte, er
 
 // readNamed is readFile for a file that another flag names.
 func readNamed(in io.Reader, flag, file string, max int64, tooLarge string) ([]byte, error) {
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", flag, err)
-		}
-		defer f.Close()
-		in = f
+	input, err := openInput(in, flag, file)
+	if err != nil {
+		return nil, err
 	}
-	content, err := io.ReadAll(io.LimitReader(in, max+1))
+	defer input.Close()
+	content, err := io.ReadAll(io.LimitReader(input, max+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
@@ -34,6 +31,19 @@ func readNamed(in io.Reader, flag, file string, max int64, tooLarge string) ([]b
 		return nil, errors.New(flag + ": " + tooLarge)
 	}
 	return content, nil
+}
+
+// openInput opens the file that a flag names, or in if that is "-", which closing
+// leaves open.
+func openInput(in io.Reader, flag, file string) (io.ReadCloser, error) {
+	if file == "-" {
+		return io.NopCloser(in), nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return f, nil
 }
 
 // outFile is where a command writes what only its user may read.

@@ -3,12 +3,10 @@ package main
 import (
 	"bytes"
 	"crypto/sha3"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"filippo.io/mldsa"
 	mldsax509 "filippo.io/mldsa/x509"
@@ -27,15 +25,11 @@ const maxMessage = 64 << 10
 // take, and of an empty one, which it takes for none, c becomes the mu, which
 // depends on the public key: t becomes the version that has it.
 func readMessage(cmd *cobra.Command, file string, client *keyvault.Client, t *target, c *content) error {
-	in := cmd.InOrStdin()
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return fmt.Errorf("--file: %w", err)
-		}
-		defer f.Close()
-		in = f
+	in, err := openInput(cmd.InOrStdin(), "--file", file)
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	head, err := io.ReadAll(io.LimitReader(in, maxMessage+1))
 	switch {
 	case err != nil:
@@ -85,14 +79,7 @@ var oidSignatures = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 3}
 // akpPKCS8 returns the ML-DSA key in PKCS #8, RFC 9881 section 6, if it is one. Only
 // a key with its seed is one that vaults have.
 func akpPKCS8(der []byte) (key *api.JSONWebKey, ok bool, err error) {
-	var info struct {
-		Version   int
-		Algorithm pkix.AlgorithmIdentifier
-		Key       []byte
-		// Attributes and a public key may follow.
-		Attributes asn1.RawValue `asn1:"optional,tag:0"`
-		Public     asn1.RawValue `asn1:"optional,tag:1"`
-	}
+	var info privateKeyInfo
 	if unmarshalWhole(der, &info) != nil {
 		return nil, false, nil
 	}

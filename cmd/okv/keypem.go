@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/json"
 	"encoding/pem"
@@ -151,7 +150,7 @@ type sec1Key struct {
 // the curve is beside the key, not in it.
 func koblitzSEC1(der []byte, curve asn1.ObjectIdentifier) ([]byte, bool) {
 	var key sec1Key
-	if rest, err := asn1.Unmarshal(der, &key); err != nil || len(rest) > 0 || key.Version != 1 {
+	if unmarshalWhole(der, &key) != nil || key.Version != 1 {
 		return nil, false
 	}
 	if len(key.Curve) > 0 {
@@ -161,19 +160,12 @@ func koblitzSEC1(der []byte, curve asn1.ObjectIdentifier) ([]byte, bool) {
 }
 
 func koblitzPKCS8(der []byte) ([]byte, bool) {
-	var key struct {
-		Version   int
-		Algorithm pkix.AlgorithmIdentifier
-		Key       []byte
-		// Attributes and a public key may follow.
-		Attributes asn1.RawValue `asn1:"optional,tag:0"`
-		Public     asn1.RawValue `asn1:"optional,tag:1"`
-	}
-	if rest, err := asn1.Unmarshal(der, &key); err != nil || len(rest) > 0 || !key.Algorithm.Algorithm.Equal(oidECPublicKey) {
+	var key privateKeyInfo
+	if unmarshalWhole(der, &key) != nil || !key.Algorithm.Algorithm.Equal(oidECPublicKey) {
 		return nil, false
 	}
 	var curve asn1.ObjectIdentifier
-	if rest, err := asn1.Unmarshal(key.Algorithm.Parameters.FullBytes, &curve); err != nil || len(rest) > 0 {
+	if unmarshalWhole(key.Algorithm.Parameters.FullBytes, &curve) != nil {
 		return nil, false
 	}
 	return koblitzSEC1(key.Key, curve)

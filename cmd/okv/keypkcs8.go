@@ -108,6 +108,16 @@ func deriveKey(kdf pkix.AlgorithmIdentifier, password string, size int) ([]byte,
 	return pbkdf2.Key(newHash, password, p.Salt, p.Iterations, size)
 }
 
+// privateKeyInfo is the PrivateKeyInfo of RFC 5958 section 2.
+type privateKeyInfo struct {
+	Version   int
+	Algorithm pkix.AlgorithmIdentifier
+	Key       []byte
+	// Attributes and a public key may follow.
+	Attributes asn1.RawValue `asn1:"optional,tag:0"`
+	Public     asn1.RawValue `asn1:"optional,tag:1"`
+}
+
 func unmarshalWhole(der []byte, into any) error {
 	rest, err := asn1.Unmarshal(der, into)
 	if err == nil && len(rest) > 0 {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -94,16 +93,13 @@ func hashOf(a api.Algorithm) crypto.Hash {
 }
 
 func hashFile(in io.Reader, file string, hash crypto.Hash) ([]byte, error) {
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("--file: %w", err)
-		}
-		defer f.Close()
-		in = f
+	input, err := openInput(in, "--file", file)
+	if err != nil {
+		return nil, err
 	}
+	defer input.Close()
 	h := hash.New()
-	if _, err := io.Copy(h, in); err != nil {
+	if _, err := io.Copy(h, input); err != nil {
 		return nil, fmt.Errorf("--file: %w", err)
 	}
 	return h.Sum(nil), nil

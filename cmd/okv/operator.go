@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,29 +42,28 @@ The server must be stopped. A recover that was interrupted can be run again.`,
   okv operator recover --config okv.toml --recovery-key - --root-key file:/etc/okv/root2.key`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := f.load()
+			w, stop, err := f.stopped(cmd)
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
-			asker := newAsker(ctx, cmd)
-			recovery, err := asker.recoveryKey(recoveryKey)
+			recovery, err := w.asker.recoveryKey(recoveryKey)
 			if err != nil {
 				return err
 			}
-			data := server.Data(cfg)
-			data.OpenRoot = asker.newRoot
-			dropped, err := server.Recover(ctx, data, recovery, operatorLogger(cmd))
+			w.data.OpenRoot = w.asker.newRoot
+			dropped, err := server.Recover(w.ctx, w.data, recovery, w.logger)
 			if err != nil {
 				return err
 			}
 			if output.value == formatJSON {
-				return writeJSON(cmd.OutOrStdout(), map[string]any{"rootKey": data.Root, "recoveryKeyId": recovery.URI(), "noLongerGood": dropped})
+				return writeJSON(cmd.OutOrStdout(), map[string]any{
+					"rootKey": w.data.Root, "recoveryKeyId": recovery.URI(), "noLongerGood": append([]string{}, dropped...),
+				})
 			}
-			fields := []field{{"root key", data.Root}, {"recovery key", recovery.URI() + ", as before"}}
+			fields := []field{{"root key", w.data.Root}, {"recovery key", recovery.URI() + ", as before"}}
 			for _, uri := range dropped {
-				if uri == data.Root {
+				if uri == w.data.Root {
 					uri += ", as it was before"
 				}
 				fields = append(fields, field{"no longer good", uri})
@@ -91,20 +91,17 @@ The server must be stopped.`,
 		Example: "  okv operator new-recovery-key --config okv.toml --recovery-key okv-recovery2.key",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := f.load()
+			w, stop, err := f.stopped(cmd)
 			if err != nil {
 				return err
 			}
+			defer stop()
 			if file != "" {
 				if file, err = filepath.Abs(file); err != nil {
 					return err
 				}
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
-			defer stop()
-			data := server.Data(cfg)
-			data.OpenRoot = newAsker(ctx, cmd).openRoot
-			uri, text, err := server.ReplaceRecoveryKey(ctx, data, file, operatorLogger(cmd))
+			uri, text, err := server.ReplaceRecoveryKey(w.ctx, w.data, file, w.logger)
 			if err != nil {
 				return err
 			}
@@ -144,15 +141,12 @@ The server must be stopped.`,
 		Example: "  okv operator new-owner --config okv.toml",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := f.load()
+			w, stop, err := f.stopped(cmd)
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
-			data := server.Data(cfg)
-			data.OpenRoot = newAsker(ctx, cmd).openRoot
-			owner, password, err := server.MakeOwner(ctx, data, operatorLogger(cmd))
+			owner, password, err := server.MakeOwner(w.ctx, w.data, w.logger)
 			if err != nil {
 				return err
 			}
@@ -176,6 +170,25 @@ The server must be stopped.`,
 	return cmd
 }
 
-func operatorLogger(cmd *cobra.Command) *slog.Logger {
-	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+// stoppedWork is what work on a stopped installation needs.
+type stoppedWork struct {
+	ctx    context.Context // ends when somebody interrupts
+	asker  *asker
+	data   server.DataConfig // opened with the root key
+	logger *slog.Logger
+}
+
+// stopped returns it for the installation of the configuration. stop must be called.
+func (f *configFlags) stopped(cmd *cobra.Command) (w *stoppedWork, stop func(), err error) {
+	cfg, err := f.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+	w = &stoppedWork{
+		ctx: ctx, asker: newAsker(ctx, cmd), data: server.Data(cfg),
+		logger: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+	w.data.OpenRoot = w.asker.openRoot
+	return w, stop, nil
 }

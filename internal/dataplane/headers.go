@@ -21,9 +21,9 @@ func writeCommonHeaders(x *httpx.Exchange) {
 	own := []string{x.RequestID, "", clientRequestID(x.Request)}
 	if x.Site.HSM != "" {
 		// A managed HSM is a server of another make.
-		h["X-Frame-Options"] = []string{"SAMEORIGIN"}
-		h["Content-Security-Policy"] = []string{"default-src 'self'"}
-		h["Strict-Transport-Security"] = []string{"max-age=31536000; includeSubDomains"}
+		h["X-Frame-Options"] = sameOrigin
+		h["Content-Security-Policy"] = ownSources
+		h["Strict-Transport-Security"] = strictTransportHSM
 		own[1] = "addr=" + x.ClientAddress()
 	} else {
 		h["Pragma"] = noCache
@@ -49,6 +49,10 @@ var (
 	strictTransport = []string{"max-age=31536000;includeSubDomains"}
 	noSniff         = []string{"nosniff"}
 	serviceVersions = []string{serviceVersion}
+
+	sameOrigin         = []string{"SAMEORIGIN"}
+	ownSources         = []string{"default-src 'self'"}
+	strictTransportHSM = []string{"max-age=31536000; includeSubDomains"}
 )
 
 // clientRequestID returns the caller's own id of the request.
